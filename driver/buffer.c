@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registered buffers: memory that is pinned and mapped once and used by many
+ * jobs, in a sparse table of the ring.
+ *
+ * A buffer is referenced by the table and by each job that uses it. The last
+ * reference may go in any context and hands the buffer to a worker, which
+ * unmaps and unpins it, frees its index and wakes who waits for that: a
+ * buffer is never let go under DMA.
+ *
+ * The table is changed under ring->buffer_mutex; pinring_buffer_get() looks
+ * up under the xarray's own lock only. A dying buffer stays in the table, so
+ * that its index answers EBUSY and can be waited for.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* ---- lookups on a mapping, any context ---- */
+
+/* Index of the segment that holds byte @offset: no walk over all of them. */
+u32 pinring_buffer_first_segment(const struct pinring_mapping *map, u64 offset)
+{
+	u32 low = 0, high = map->nsegments;
+
+	while (high - low > 1) {
+		u32 mid = low + (high - low) / 2;
+
+		if (map->segments[mid].offset <= offset)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct pinring_slice {
+	dma_addr_t addr;
+	u64 len;
+};
+
+static struct pinring_slice pinring_buffer_slice(const struct pinring_segment *seg, u64 offset,
+						 u64 end)
+{
+	u64 skip = offset > seg->offset ? offset - seg->offset : 0;
+
+	return (struct pinring_slice){
+		.addr = seg->addr + skip,
+		.len = min(end - seg->offset, (u64)seg->len) - skip,
+	};
+}
+
+/* BDs that [offset, offset + len) takes. */
+u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len, u32 max_bd_bytes)
+{
+	u64 end = offset + len, bds = 0;
+	u32 i;
+
+	for (i = pinring_buffer_first_segment(map, offset);
+	     i < map->nsegments && map->segments[i].offset < end; i++)
+		bds += DIV_ROUND_UP_ULL(pinring_buffer_slice(&map->segments[i], offset, end).len,
+					max_bd_bytes);
+	return bds;
+}
+
+/* Only the sub-range a job uses; may copy (swiotlb): not in a callback. */
+void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len, bool for_cpu)
+{
+	u64 end = offset + len;
+	u32 i;
+
+	for (i = pinring_buffer_first_segment(map, offset);
+	     i < map->nsegments && map->segments[i].offset < end; i++) {
+		struct pinring_slice s = pinring_buffer_slice(&map->segments[i], offset, end);
+
+		if (for_cpu)
+			dma_sync_single_for_cpu(map->dma_dev, s.addr, s.len, map->dma_dir);
+		else
+			dma_sync_single_for_device(map->dma_dev, s.addr, s.len, map->dma_dir);
+	}
+}
+
+/* ---- mapping ---- */
+
+static int pinring_mapping_segments(struct pinring_mapping *map)
+{
+	struct scatterlist *sg;
+	u64 offset = 0;
+	u32 n = 0;
+	int i;
+
+	map->segments = kvmalloc_array(map->sgt.nents, sizeof(*map->segments), GFP_KERNEL);
+	if (!map->segments)
+		return -ENOMEM;
+	for_each_sgtable_dma_sg(&map->sgt, sg, i) {
+		map->segments[n++] = (struct pinring_segment){
+			.offset = offset,
+			.addr = sg_dma_address(sg),
+			.len = sg_dma_len(sg),
+		};
+		offset += sg_dma_len(sg);
+		map->need_sync |= dma_need_sync(map->dma_dev, sg_dma_address(sg));
+	}
+	map->nsegments = n;
+	return 0;
+}
+
+/* Under buffer->map_mutex or before the buffer is known to anyone. */
+static void pinring_mapping_undo(struct pinring_device *pdev, struct pinring_mapping *map)
+{
+	if (!map->mapped)
+		return;
+	dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, 0);
+	map->mapped = false;
+	if (atomic_dec_and_test(&pdev->mapped))
+		wake_up(&pdev->unmapped);
+}
+
+static int pinring_mapping_make(struct pinring_buffer_entry *buffer, struct pinring_mapping *map,
+				struct device *dma_dev, enum dma_data_direction dma_dir,
+				u32 max_seg)
+{
+	struct pinring_device *pdev = buffer->ring->pdev;
+	int ret;
+
+	map->dma_dev = dma_dev;
+	map->dma_dir = dma_dir;
+	ret = sg_alloc_table_from_pages_segment(&map->sgt, buffer->pages, buffer->npages,
+						offset_in_page(buffer->addr), buffer->len,
+						max_seg, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	down_read(&pdev->live);
+	if (pdev->dead) {
+		ret = -ENODEV;
+	} else if (dma_map_sgtable(dma_dev, &map->sgt, dma_dir, 0)) {
+		ret = -ENOMEM;
+	} else {
+		map->mapped = true;
+		atomic_inc(&pdev->mapped);
+	}
+	up_read(&pdev->live);
+	return ret ? ret : pinring_mapping_segments(map);
+}
+
+static void pinring_mapping_free(struct pinring_mapping *map)
+{
+	kvfree(map->segments);
+	sg_free_table(&map->sgt);
+}
+
+/* One mapping serves both directions where one provider does. */
+static int pinring_buffer_map(struct pinring_buffer_entry *buffer)
+{
+	struct pinring_device *pdev = buffer->ring->pdev;
+	struct pinring_channel *send = &pdev->channel[PINRING_SEND];
+	struct pinring_channel *recv = &pdev->channel[PINRING_RECV];
+	bool both = buffer->directions == (PINRING_DIR_SEND | PINRING_DIR_RECV);
+	int ret = 0;
+
+	if (both && send->dma_dev == recv->dma_dev) {
+		ret = pinring_mapping_make(buffer, &buffer->mapping[PINRING_SEND], send->dma_dev,
+					   DMA_BIDIRECTIONAL, min(send->max_seg, recv->max_seg));
+		buffer->map[PINRING_SEND] = &buffer->mapping[PINRING_SEND];
+		buffer->map[PINRING_RECV] = &buffer->mapping[PINRING_SEND];
+		return ret;
+	}
+	if (buffer->directions & PINRING_DIR_SEND) {
+		buffer->map[PINRING_SEND] = &buffer->mapping[PINRING_SEND];
+		ret = pinring_mapping_make(buffer, &buffer->mapping[PINRING_SEND], send->dma_dev,
+					   DMA_TO_DEVICE, send->max_seg);
+	}
+	if (!ret && (buffer->directions & PINRING_DIR_RECV)) {
+		buffer->map[PINRING_RECV] = &buffer->mapping[PINRING_RECV];
+		ret = pinring_mapping_make(buffer, &buffer->mapping[PINRING_RECV], recv->dma_dev,
+					   DMA_FROM_DEVICE, recv->max_seg);
+	}
+	return ret;
+}
+
+static void pinring_buffer_unmap(struct pinring_buffer_entry *buffer)
+{
+	unsigned int dir;
+
+	mutex_lock(&buffer->map_mutex);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_mapping_undo(buffer->ring->pdev, &buffer->mapping[dir]);
+	mutex_unlock(&buffer->map_mutex);
+}
+
+/* ---- life ---- */
+
+static void pinring_buffer_unref(struct pinring_buffer_entry *buffer)
+{
+	if (!refcount_dec_and_test(&buffer->refs))
+		return;
+	pinring_ring_put(buffer->ring);
+	kfree(buffer);
+}
+
+/* Process context: nobody uses the memory any more, or ever did. */
+static void pinring_buffer_release(struct pinring_buffer_entry *buffer)
+{
+	unsigned int dir;
+
+	pinring_buffer_unmap(buffer);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_mapping_free(&buffer->mapping[dir]);
+	if (buffer->pages) {
+		pinring_unpin(buffer->pages, buffer->npages,
+			      buffer->directions & PINRING_DIR_RECV);
+		kvfree(buffer->pages);
+		pinring_uncharge(buffer->ring, buffer->npages);
+	}
+}
+
+static void pinring_buffer_release_work(struct work_struct *work)
+{
+	struct pinring_buffer_entry *buffer =
+		container_of(work, struct pinring_buffer_entry, release_work);
+	struct pinring_ring *ring = buffer->ring;
+
+	pinring_buffer_release(buffer);
+
+	/* Still its index's owner, unless UPDATE or close took it out. */
+	mutex_lock(&ring->buffer_mutex);
+	xa_cmpxchg(&ring->buffers, buffer->index, buffer, NULL, GFP_KERNEL);
+	mutex_unlock(&ring->buffer_mutex);
+
+	/* Pairs with the load-acquire of pinring_buffer_wait(). */
+	smp_store_release(&buffer->released, true);
+	wake_up_all(&ring->buffer_wait);
+	pinring_buffer_unref(buffer);
+}
+
+/* Any context. */
+void pinring_buffer_put(struct pinring_buffer_entry *buffer)
+{
+	if (refcount_dec_and_test(&buffer->users))
+		queue_work(pinring_wq, &buffer->release_work);
+}
+
+/* Process context. A job's reference, or NULL. @index is below the limit. */
+struct pinring_buffer_entry *pinring_buffer_get(struct pinring_ring *ring, u32 index)
+{
+	struct pinring_buffer_entry *buffer;
+
+	xa_lock(&ring->buffers);
+	buffer = xa_load(&ring->buffers, index);
+	if (buffer && (buffer->dying || !refcount_inc_not_zero(&buffer->users)))
+		buffer = NULL;
+	xa_unlock(&ring->buffers);
+	return buffer;
+}
+
+static int pinring_buffer_pin(struct pinring_buffer_entry *buffer)
+{
+	struct pinring_ring *ring = buffer->ring;
+	unsigned long npages =
+		(offset_in_page(buffer->addr) + buffer->len + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	int ret;
+
+	ret = pinring_charge(ring, npages, 0);
+	if (ret == -EAGAIN) {
+		/* What is done but not unpinned yet still counts: let go of it. */
+		pinring_ring_reap(ring);
+		flush_work(&ring->reap_work);
+		ret = pinring_charge(ring, npages, 0);
+	}
+	if (ret)
+		return -EDQUOT;
+
+	buffer->pages = kvmalloc_array(npages, sizeof(*buffer->pages), GFP_KERNEL_ACCOUNT);
+	if (!buffer->pages) {
+		ret = -ENOMEM;
+		goto uncharge;
+	}
+	ret = pinring_pin(buffer->addr, npages, buffer->directions & PINRING_DIR_RECV, true,
+			  buffer->pages);
+	if (ret)
+		goto free;
+	buffer->npages = npages;
+	return 0;
+
+free:
+	kvfree(buffer->pages);
+	buffer->pages = NULL;
+uncharge:
+	pinring_uncharge(ring, npages);
+	return ret;
+}
+
+/* Pins and maps; the caller puts it into the table. No lock is held. */
+static struct pinring_buffer_entry *pinring_buffer_create(struct pinring_ring *ring,
+							  const struct pinring_buffer *arg)
+{
+	struct pinring_buffer_entry *buffer;
+	int ret;
+
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
+	if (!buffer)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&buffer->users, 1);
+	refcount_set(&buffer->refs, 1);
+	mutex_init(&buffer->map_mutex);
+	INIT_WORK(&buffer->release_work, pinring_buffer_release_work);
+	pinring_ring_get(ring);
+	buffer->ring = ring;
+	buffer->index = arg->index;
+	buffer->directions = arg->flags & (PINRING_DIR_SEND | PINRING_DIR_RECV);
+	buffer->addr = arg->addr;
+	buffer->len = arg->len;
+
+	ret = pinring_buffer_pin(buffer);
+	if (ret)
+		goto release;
+	ret = pinring_buffer_map(buffer);
+	if (ret)
+		goto release;
+	return buffer;
+
+release:
+	pinring_buffer_release(buffer);
+	pinring_buffer_unref(buffer);
+	return ERR_PTR(ret);
+}
+
+/* ---- the table ---- */
+
+static int pinring_buffer_wait(struct pinring_buffer_entry *buffer, u64 deadline)
+{
+	struct pinring_ring *ring = buffer->ring;
+	int ret;
+
+	/* Pairs with the store-release of pinring_buffer_release_work(). */
+	if (deadline == U64_MAX)
+		ret = wait_event_interruptible(ring->buffer_wait,
+					       smp_load_acquire(&buffer->released));
+	else
+		ret = wait_event_interruptible_hrtimeout(ring->buffer_wait,
+							 smp_load_acquire(&buffer->released),
+							 pinring_timeout(deadline));
+	return ret == -ERESTARTSYS ? -EINTR : ret;
+}
+
+/* Under buffer_mutex: no new job finds it; gone when the last one is through. */
+static void pinring_buffer_kill(struct pinring_ring *ring, struct pinring_buffer_entry *buffer)
+{
+	xa_lock(&ring->buffers);
+	buffer->dying = true;
+	xa_unlock(&ring->buffers);
+	pinring_buffer_put(buffer);
+}
+
+static int pinring_buffer_check(struct pinring_ring *ring, const struct pinring_buffer *arg)
+{
+	u32 directions = arg->flags & (PINRING_DIR_SEND | PINRING_DIR_RECV);
+
+	if (!directions)
+		return -EINVAL;
+	if (directions & ~ring->directions)
+		return -EOPNOTSUPP;
+	if (!arg->len || arg->len > PINRING_MAX_BUFFER_BYTES)
+		return -EINVAL;
+	if (arg->addr > ULONG_MAX || !access_ok(u64_to_user_ptr(arg->addr), arg->len))
+		return -EFAULT;
+	return 0;
+}
+
+int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
+{
+	bool any = arg->flags & PINRING_BUFFER_ANY_INDEX;
+	struct pinring_buffer_entry *buffer, *old;
+	int ret;
+
+	if (arg->flags & ~(PINRING_DIR_SEND | PINRING_DIR_RECV | PINRING_BUFFER_ANY_INDEX))
+		return -EINVAL;
+	if (arg->deadline_ns || (any ? arg->index : arg->index >= PINRING_MAX_BUFFERS))
+		return -EINVAL;
+	ret = pinring_buffer_check(ring, arg);
+	if (ret)
+		return ret;
+	/* The answer that needs no pinning first. */
+	old = any ? NULL : xa_load(&ring->buffers, arg->index);
+	if (old)
+		return READ_ONCE(old->dying) ? -EBUSY : -EEXIST;
+
+	buffer = pinring_buffer_create(ring, arg);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+
+	mutex_lock(&ring->buffer_mutex);
+	if (any) {
+		ret = xa_alloc(&ring->buffers, &buffer->index, buffer,
+			       XA_LIMIT(0, PINRING_MAX_BUFFERS - 1), GFP_KERNEL_ACCOUNT);
+		if (ret == -EBUSY)
+			ret = -EEXIST;
+	} else {
+		ret = xa_insert(&ring->buffers, buffer->index, buffer, GFP_KERNEL_ACCOUNT);
+		if (ret == -EBUSY) {
+			old = xa_load(&ring->buffers, buffer->index);
+			ret = old->dying ? -EBUSY : -EEXIST;
+		}
+	}
+	arg->index = buffer->index;
+	mutex_unlock(&ring->buffer_mutex);
+
+	if (ret) {
+		pinring_buffer_release(buffer);
+		pinring_buffer_unref(buffer);
+	}
+	return ret;
+}
+
+int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg)
+{
+	struct pinring_buffer_entry *buffer, *old;
+	u64 deadline;
+	int ret;
+
+	if (arg->flags & ~(PINRING_DIR_SEND | PINRING_DIR_RECV | PINRING_BUFFER_WAIT |
+			   PINRING_BUFFER_ABS_DEADLINE))
+		return -EINVAL;
+	if (arg->index >= PINRING_MAX_BUFFERS)
+		return -EINVAL;
+	ret = pinring_buffer_check(ring, arg);
+	if (ret)
+		return ret;
+	if (!xa_load(&ring->buffers, arg->index))
+		return -ENOENT;
+	deadline = pinring_deadline(arg->deadline_ns, arg->flags & PINRING_BUFFER_ABS_DEADLINE,
+				    PINRING_DEADLINE_NONE);
+
+	buffer = pinring_buffer_create(ring, arg);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+
+	mutex_lock(&ring->buffer_mutex);
+	old = xa_load(&ring->buffers, arg->index);
+	if (!old || old->dying) {
+		ret = old ? -EBUSY : -ENOENT;
+	} else {
+		/* Replacing an entry allocates nothing. */
+		ret = xa_err(xa_store(&ring->buffers, arg->index, buffer, GFP_KERNEL));
+	}
+	if (!ret) {
+		refcount_inc(&old->refs);
+		pinring_buffer_kill(ring, old);
+	}
+	mutex_unlock(&ring->buffer_mutex);
+
+	if (ret) {
+		pinring_buffer_release(buffer);
+		pinring_buffer_unref(buffer);
+		return ret;
+	}
+	if (arg->flags & PINRING_BUFFER_WAIT)
+		ret = pinring_buffer_wait(old, deadline);
+	pinring_buffer_unref(old);
+	return ret;
+}
+
+int pinring_buffer_remove(struct pinring_ring *ring, struct pinring_buffer *arg)
+{
+	bool wait = arg->flags & PINRING_BUFFER_WAIT;
+	struct pinring_buffer_entry *buffer;
+	u64 deadline;
+	int ret = 0;
+
+	if (arg->flags & ~(PINRING_BUFFER_WAIT | PINRING_BUFFER_ABS_DEADLINE))
+		return -EINVAL;
+	if (arg->addr || arg->len || arg->index >= PINRING_MAX_BUFFERS)
+		return -EINVAL;
+	deadline = pinring_deadline(arg->deadline_ns, arg->flags & PINRING_BUFFER_ABS_DEADLINE,
+				    PINRING_DEADLINE_NONE);
+
+	mutex_lock(&ring->buffer_mutex);
+	buffer = xa_load(&ring->buffers, arg->index);
+	if (!buffer || (buffer->dying && !wait)) {
+		mutex_unlock(&ring->buffer_mutex);
+		return -ENOENT;
+	}
+	refcount_inc(&buffer->refs);
+	if (!buffer->dying)
+		pinring_buffer_kill(ring, buffer);
+	mutex_unlock(&ring->buffer_mutex);
+
+	if (wait)
+		ret = pinring_buffer_wait(buffer, deadline);
+	pinring_buffer_unref(buffer);
+	return ret;
+}
+
+/* By close, when no job is left: returns when all of them are unpinned. */
+void pinring_buffer_release_all(struct pinring_ring *ring)
+{
+	struct pinring_buffer_entry *buffer;
+	unsigned long index;
+
+	mutex_lock(&ring->buffer_mutex);
+	xa_for_each(&ring->buffers, index, buffer)
+		if (!buffer->dying)
+			pinring_buffer_kill(ring, buffer);
+	mutex_unlock(&ring->buffer_mutex);
+
+	wait_event(ring->buffer_wait, xa_empty(&ring->buffers));
+}
+
+/* By unbind: the provider's device goes away, the pins stay until let go. */
+void pinring_buffer_unmap_all(struct pinring_ring *ring)
+{
+	struct pinring_buffer_entry *buffer;
+	unsigned long index;
+
+	mutex_lock(&ring->buffer_mutex);
+	xa_for_each(&ring->buffers, index, buffer)
+		pinring_buffer_unmap(buffer);
+	mutex_unlock(&ring->buffer_mutex);
+}

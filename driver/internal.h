@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pinring driver, internals.
+ *
+ * Objects
+ *
+ *	device	one /dev/pinringN. Refcounted: an open file outlives an unbind.
+ *	channel	one dmaengine slave channel of the device, for one direction.
+ *	ring	what one open file set up: SQ, CQ, registered buffers, jobs.
+ *	lane	the jobs of one ring for one direction, in order. Prepares them
+ *		(pin, map) a window ahead of the channel.
+ *	job	one SQE. One or, with SPLIT, many parts.
+ *	part	one packet of a job: one dmaengine descriptor.
+ *	buffer	memory registered with a ring: pinned and mapped once.
+ *
+ * A part's way: lane prepares it (process context, no lock held while it
+ * pins) -> channel->ready -> pump hands it to the provider, in FIFO order and
+ * within the BD budget -> channel->issued -> provider's callback, or recovery
+ * -> accounted to its job -> its memory is released by the ring's reap work.
+ *
+ * A job's outcome is fixed once, under device->lock, by whichever comes first
+ * of completion, error, deadline, cancel, close and unbind; it is posted when
+ * none of its parts is with the provider or waits for a CPU sync.
+ *
+ * Lock order, outermost first
+ *
+ *	file->setup_mutex
+ *	ring->submit_mutex		SQ consumption
+ *	ring->buffer_mutex		changes of the buffer table
+ *	device->claim_mutex		claims, the list of rings
+ *	device->recover_mutex		one recovery at a time
+ *	channel->mutex			from prep to issue; SEND before RECV
+ *	device->live (rwsem)		held for reading around everything that
+ *					maps against the provider's device
+ *	device->lock (irq-safe spinlock)	all lists and states of jobs, parts,
+ *					lanes and channels, and the CQ
+ *
+ * No lock is held while user pages are pinned: a fault may take for ever
+ * (userfaultfd, FUSE). Provider callbacks (tasklet) take device->lock only.
+ */
+#ifndef PINRING_INTERNAL_H
+#define PINRING_INTERNAL_H
+
+#include <linux/dma-mapping.h>
+#include <linux/dmaengine.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "../uapi/pinring.h"
+
+#define PINRING_VERSION		"0.1.0"
+
+#define PINRING_MAX_SQ_ENTRIES	4096U
+#define PINRING_MAX_CQ_ENTRIES	8192U
+#define PINRING_MAX_JOBS	8192U
+#define PINRING_MAX_BUFFERS	1024U
+#define PINRING_MAX_IOV		1024U
+#define PINRING_MAX_JOB_BYTES	(1ULL << 40)
+#define PINRING_MAX_BUFFER_BYTES (1ULL << 30)
+
+/* Entries of a part's scatterlist that need no allocation. */
+#define PINRING_INLINE_SG	4
+
+/* Parts of one lane that are prepared and not completed. */
+#define PINRING_LANE_PARTS	64U
+
+enum pinring_dir {
+	PINRING_SEND,
+	PINRING_RECV,
+	PINRING_DIRS,
+};
+
+struct pinring_buffer_entry;
+struct pinring_ring;
+
+/**
+ * struct pinring_quirk - what dmaengine does not tell about a provider
+ * @provider: name of the dmaengine driver.
+ * @bds: BDs of one channel.
+ * @max_bd_bytes: bytes that one BD carries; 0: the provider's segment limit.
+ * @recv_depth: receives handed over at a time.
+ * @exact_short: a receive of several BDs that ends early reports its bytes,
+ *	and its remaining BDs are not written to.
+ * @simulator: no hardware behind it.
+ */
+struct pinring_quirk {
+	const char *provider;
+	u32 bds;
+	u32 max_bd_bytes;
+	u32 recv_depth;
+	bool exact_short;
+	bool simulator;
+};
+
+/* Counters of one channel, under device->lock; see stats.c. */
+struct pinring_stats {
+	u64 jobs;
+	u64 packets;
+	u64 bytes;
+	u64 bds;
+	u64 pages;
+	u64 errors;
+};
+
+struct pinring_channel {
+	struct pinring_device *pdev;
+	enum pinring_dir dir;
+	struct dma_chan *dma;		/* NULL: the device has no such direction */
+	struct device *dma_dev;		/* what memory is mapped against */
+	const struct pinring_quirk *quirk;
+	u32 bds;
+	u32 max_bd_bytes;
+	u32 align;
+	u32 max_seg;
+	u32 depth;
+
+	struct mutex mutex;		/* prep to issue */
+	struct delayed_work pump_work;
+	unsigned int prep_failures;	/* under mutex */
+
+	/* under device->lock */
+	struct list_head ready;
+	struct list_head issued;
+	u32 issued_parts;
+	u32 issued_bds;
+	struct pinring_stats stats;
+
+	/* under device->claim_mutex */
+	struct pinring_ring *claimed_by;	/* exclusive */
+	unsigned int claimed_shared;
+};
+
+struct pinring_device {
+	struct kref kref;
+	struct device *dev;		/* valid until remove */
+	struct miscdevice misc;
+	int id;
+	char node_name[24];
+	struct pinring_info info;	/* constant after probe, but for DEAD */
+	struct pinring_channel channel[PINRING_DIRS];
+
+	struct mutex claim_mutex;
+	struct mutex recover_mutex;
+	struct rw_semaphore live;
+	spinlock_t lock;
+	bool dead;			/* under lock; set under live for writing too */
+	struct list_head rings;		/* changed under claim_mutex and lock */
+	u64 recoveries;
+
+	atomic_t mapped;		/* mappings against the provider's device */
+	wait_queue_head_t unmapped;
+
+	struct delayed_work deadline_work;
+	u64 deadline_next;		/* under lock; when deadline_work runs */
+	struct work_struct recover_work;
+};
+
+struct pinring_lane {
+	struct pinring_ring *ring;
+	struct pinring_channel *channel;
+	struct delayed_work work;
+
+	/* under device->lock */
+	struct list_head jobs;		/* with bytes that are not prepared yet */
+	u32 parts;			/* prepared, not completed */
+	unsigned long pages;		/* pinned by one-shot parts */
+	bool running;
+	bool again;
+	u64 starved_since;		/* ns; 0: not waiting for RLIMIT_MEMLOCK */
+};
+
+struct pinring_ring {
+	struct kref kref;
+	struct pinring_device *pdev;
+	struct list_head link;
+	struct mm_struct *mm;		/* mmgrab()ed, compared, used for pins */
+	struct user_struct *user;
+	unsigned long memlock_pages;	/* RLIMIT_MEMLOCK at SETUP; ULONG_MAX: none */
+	u32 directions;
+	bool shared;
+	atomic_long_t pinned_pages;
+
+	/* The memory shared with user space, and the kernel's own indices. */
+	void *area;
+	size_t area_bytes;
+	struct pinring_sq *sq;
+	struct pinring_cq *cq;
+	struct pinring_sqe *sqes;
+	struct pinring_cqe *cqes;
+	u32 sq_entries;
+	u32 cq_entries;
+	struct mutex submit_mutex;
+	u32 sq_head;			/* under submit_mutex */
+
+	/* under device->lock */
+	u32 cq_tail;
+	bool closing;
+	struct list_head jobs;		/* outstanding, in the order of submission */
+	struct list_head overflow;	/* settled, no room in the CQ */
+	u32 outstanding;
+	u32 unreaped;			/* outstanding and overflow */
+	struct eventfd_ctx *eventfd;
+
+	wait_queue_head_t wait;
+	struct pinring_lane lane[PINRING_DIRS];
+	struct llist_head reap;
+	struct work_struct reap_work;
+	struct work_struct free_work;
+
+	struct mutex buffer_mutex;
+	struct xarray buffers;
+	wait_queue_head_t buffer_wait;
+};
+
+enum pinring_part_state {
+	PINRING_PART_FREE,
+	PINRING_PART_PREPARING,		/* its lane pins and maps it */
+	PINRING_PART_READY,		/* on channel->ready */
+	PINRING_PART_ISSUED,		/* on channel->issued: the provider has it */
+	PINRING_PART_DONE,		/* the provider is through with it */
+};
+
+struct pinring_part {
+	struct pinring_job *job;
+	struct list_head link;
+	struct llist_node reap;
+	enum pinring_part_state state;
+	bool accounted;
+	u64 offset;			/* of its first byte in the job */
+	u32 len;
+	u32 bds;
+	u32 moved;			/* bytes, by the provider's word */
+	int error;
+
+	/* one-shot memory */
+	struct page **pages;
+	unsigned long npages;
+	unsigned long charged;		/* pages, to RLIMIT_MEMLOCK and to the lane */
+	bool mapped;
+	bool need_sync;			/* CPU must not read before a sync */
+	struct sg_table sgt;
+	struct scatterlist inline_sg[PINRING_INLINE_SG];
+};
+
+enum pinring_job_state {
+	PINRING_JOB_QUEUED,		/* nothing of it was handed to the provider */
+	PINRING_JOB_ACTIVE,
+	PINRING_JOB_SETTLED,		/* its outcome is fixed and on the way to the CQ */
+};
+
+struct pinring_job {
+	refcount_t refs;		/* the ring's list, and each part in use */
+	struct pinring_ring *ring;
+	struct list_head link;		/* ring->jobs, then ring->overflow */
+	struct list_head lane_link;	/* lane->jobs while bytes are unprepared */
+
+	u64 user_data;
+	u32 sqe_flags;
+	u8 opcode;
+	enum pinring_dir dir;
+	u64 len;
+	u64 deadline;			/* CLOCK_MONOTONIC ns; U64_MAX: none */
+
+	/* where the bytes are */
+	struct pinring_iovec piece;	/* the one piece of a plain job */
+	struct pinring_iovec *pieces;	/* &piece, or an array of our own */
+	u32 npieces;
+	struct pinring_buffer_entry *buffer;
+	u64 buffer_offset;
+
+	/* under device->lock */
+	enum pinring_job_state state;
+	u64 prepared;			/* bytes handed out as parts */
+	u32 parts_out;			/* parts that are not accounted yet */
+	int error;
+	u64 bytes;
+	u32 cqe_flags;
+	u32 provider_result;
+
+	/* cursor of prepare, used by the lane's runner only */
+	u32 cur_piece;
+	u64 cur_offset;
+
+	struct pinring_part part[2];
+};
+
+/* One contiguous piece of a registered buffer, as the device sees it. */
+struct pinring_segment {
+	u64 offset;
+	dma_addr_t addr;
+	u32 len;
+};
+
+/* A registered buffer as one channel's provider sees it. */
+struct pinring_mapping {
+	struct device *dma_dev;
+	enum dma_data_direction dma_dir;
+	struct sg_table sgt;
+	struct pinring_segment *segments;
+	u32 nsegments;
+	bool need_sync;
+	bool mapped;
+};
+
+struct pinring_buffer_entry {
+	refcount_t users;		/* the table, and each job that uses it */
+	refcount_t refs;		/* of this structure: all users, and each waiter */
+	struct pinring_ring *ring;
+	struct work_struct release_work;
+	u32 index;
+	u32 directions;
+	bool dying;			/* under ring->buffer_mutex and the xarray's lock */
+	bool released;			/* store-release when unpinned; buffer_wait */
+	u64 addr;
+	u64 len;
+	struct page **pages;
+	unsigned long npages;
+	struct mutex map_mutex;		/* unmapping, by release or by unbind */
+	struct pinring_mapping mapping[PINRING_DIRS];
+	struct pinring_mapping *map[PINRING_DIRS];
+};
+
+struct pinring_file {
+	struct pinring_device *pdev;
+	struct mutex setup_mutex;
+	struct pinring_ring *ring;	/* store-release by SETUP, load-acquire by all */
+};
+
+extern struct workqueue_struct *pinring_wq;
+extern const struct file_operations pinring_fops;
+
+/* main.c */
+void pinring_device_get(struct pinring_device *pdev);
+void pinring_device_put(struct pinring_device *pdev);
+
+/* quirk.c */
+const struct pinring_quirk *pinring_quirk_find(struct dma_chan *chan);
+
+/* stats.c */
+extern const struct attribute_group *pinring_attr_groups[];
+
+/* ring.c */
+int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup);
+void pinring_ring_close(struct pinring_ring *ring);
+void pinring_ring_get(struct pinring_ring *ring);
+void pinring_ring_put(struct pinring_ring *ring);
+int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
+int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
+void pinring_ring_post(struct pinring_job *job);
+void pinring_ring_flush(struct pinring_ring *ring);
+void pinring_ring_reap(struct pinring_ring *ring);
+bool pinring_ring_readable(struct pinring_ring *ring);
+bool pinring_ring_writable(struct pinring_ring *ring);
+u64 pinring_deadline(u64 ns, bool absolute, u64 dflt);
+ktime_t pinring_timeout(u64 deadline);
+
+/* job.c */
+int pinring_job_init(void);
+void pinring_job_exit(void);
+struct pinring_job *pinring_job_alloc(struct pinring_ring *ring);
+void pinring_job_put(struct pinring_job *job);
+void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe);
+void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags);
+void pinring_job_progress(struct pinring_job *job);
+bool pinring_job_expired(const struct pinring_job *job, u64 now);
+
+/* lane.c */
+void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
+		       struct pinring_channel *channel);
+void pinring_lane_run(struct pinring_lane *lane);
+void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay);
+
+/* part.c */
+void pinring_part_init(struct pinring_part *part);
+int pinring_part_prepare(struct pinring_part *part);
+void pinring_part_release(struct pinring_part *part);
+void pinring_part_done(struct pinring_part *part);
+unsigned long pinring_part_pages(struct pinring_job *job, u32 len);
+
+/* pin.c */
+int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned long headroom);
+void pinring_uncharge(struct pinring_ring *ring, unsigned long npages);
+int pinring_pin(u64 addr, unsigned long npages, bool write, bool longterm, struct page **pages);
+void pinring_unpin(struct page **pages, unsigned long npages, bool dirty);
+
+/* buffer.c */
+int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg);
+int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg);
+int pinring_buffer_remove(struct pinring_ring *ring, struct pinring_buffer *arg);
+struct pinring_buffer_entry *pinring_buffer_get(struct pinring_ring *ring, u32 index);
+void pinring_buffer_put(struct pinring_buffer_entry *buffer);
+void pinring_buffer_release_all(struct pinring_ring *ring);
+void pinring_buffer_unmap_all(struct pinring_ring *ring);
+u32 pinring_buffer_first_segment(const struct pinring_mapping *map, u64 offset);
+u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len, u32 max_bd_bytes);
+void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len, bool for_cpu);
+
+/* channel.c */
+int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir);
+void pinring_channel_exit(struct pinring_channel *channel);
+void pinring_channel_pump(struct pinring_channel *channel);
+void pinring_channel_withdraw(struct pinring_part *part);
+void pinring_channels_stop(struct pinring_device *pdev);
+
+/* recover.c */
+void pinring_recover_init(struct pinring_device *pdev);
+void pinring_recover_exit(struct pinring_device *pdev);
+void pinring_recover(struct pinring_device *pdev);
+void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline);
+
+static inline u32 pinring_dir_bit(enum pinring_dir dir)
+{
+	return dir == PINRING_SEND ? PINRING_DIR_SEND : PINRING_DIR_RECV;
+}
+
+static inline struct pinring_channel *pinring_part_channel(const struct pinring_part *part)
+{
+	return &part->job->ring->pdev->channel[part->job->dir];
+}
+
+static inline struct pinring_lane *pinring_job_lane(const struct pinring_job *job)
+{
+	return &job->ring->lane[job->dir];
+}
+
+#endif /* PINRING_INTERNAL_H */

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Jobs: from an SQE to exactly one outcome.
+ *
+ * submit runs in the task that calls ENTER, under ring->submit_mutex. All
+ * else runs in any context under device->lock, which is what makes the
+ * outcome the first one's: pinring_job_fail() by error, deadline, cancel,
+ * close or unbind, or pinring_job_progress() when the last byte has moved.
+ * The losers find the job settled and leave.
+ *
+ * A job is referenced by its ring's list until its CQE is written, and by
+ * each of its parts that still holds memory.
+ */
+#include <linux/ktime.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+static struct kmem_cache *pinring_job_cache;
+
+#define PINRING_TRANSFER_FLAGS \
+	(PINRING_SQE_SPLIT | PINRING_SQE_IOVEC | PINRING_SQE_BUFFER | \
+	 PINRING_SQE_ABS_DEADLINE | PINRING_SQE_ZERO_COPY | PINRING_SQE_GATHER)
+
+static const u32 pinring_op_flags[] = {
+	[PINRING_OP_NOP] = 0,
+	[PINRING_OP_SEND] = PINRING_TRANSFER_FLAGS | PINRING_SQE_APP_WORDS,
+	[PINRING_OP_RECV] = PINRING_TRANSFER_FLAGS | PINRING_SQE_MAY_BE_SHORT | PINRING_SQE_BATCH,
+	[PINRING_OP_CANCEL] = PINRING_SQE_ABORT | PINRING_SQE_ALL,
+	[PINRING_OP_DRAIN] = 0,
+};
+
+/* Known to the ABI, not available yet: the feature bits are off. */
+#define PINRING_UNAVAILABLE_FLAGS \
+	(PINRING_SQE_GATHER | PINRING_SQE_APP_WORDS | PINRING_SQE_ABORT)
+
+struct pinring_job *pinring_job_alloc(struct pinring_ring *ring)
+{
+	struct pinring_job *job = kmem_cache_zalloc(pinring_job_cache, GFP_KERNEL_ACCOUNT);
+
+	if (!job)
+		return NULL;
+	refcount_set(&job->refs, 1);
+	INIT_LIST_HEAD(&job->link);
+	INIT_LIST_HEAD(&job->lane_link);
+	job->ring = ring;
+	job->pieces = &job->piece;
+	job->deadline = U64_MAX;
+	pinring_ring_get(ring);
+	return job;
+}
+
+/* Any context, also under device->lock. */
+void pinring_job_put(struct pinring_job *job)
+{
+	if (!refcount_dec_and_test(&job->refs))
+		return;
+	if (job->pieces != &job->piece)
+		kfree(job->pieces);
+	if (job->buffer)
+		pinring_buffer_put(job->buffer);
+	pinring_ring_put(job->ring);
+	kmem_cache_free(pinring_job_cache, job);
+}
+
+bool pinring_job_expired(const struct pinring_job *job, u64 now)
+{
+	return now >= job->deadline;
+}
+
+/* Under device->lock: fixes the outcome and posts it. */
+static void pinring_job_settle(struct pinring_job *job)
+{
+	struct pinring_device *pdev = job->ring->pdev;
+
+	job->state = PINRING_JOB_SETTLED;
+	if (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV) {
+		struct pinring_stats *stats = &pdev->channel[job->dir].stats;
+
+		stats->jobs++;
+		stats->bytes += job->bytes;
+		if (job->error)
+			stats->errors++;
+	}
+	pinring_ring_post(job);
+}
+
+/*
+ * Under device->lock: settles the job if nothing of it is under way any more.
+ * The job may be gone afterwards, unless the caller holds a reference.
+ */
+void pinring_job_progress(struct pinring_job *job)
+{
+	lockdep_assert_held(&job->ring->pdev->lock);
+	if (job->state == PINRING_JOB_SETTLED || job->parts_out)
+		return;
+	if (job->error || job->prepared == job->len)
+		pinring_job_settle(job);
+}
+
+/*
+ * Under device->lock: the job ends with @error, unless it has one already.
+ * Parts the provider never got are withdrawn; those it has are waited for if
+ * they end by themselves, or ended by a recovery, which this asks for.
+ */
+void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
+{
+	struct pinring_device *pdev = job->ring->pdev;
+	bool issued = false;
+	unsigned int i;
+
+	lockdep_assert_held(&pdev->lock);
+	if (job->state == PINRING_JOB_SETTLED)
+		return;
+	if (!job->error) {
+		job->error = error;
+		job->cqe_flags |= cqe_flags;
+	}
+	list_del_init(&job->lane_link);
+
+	/* Withdrawing the last part may settle the job: keep it until the end. */
+	refcount_inc(&job->refs);
+	for (i = 0; i < ARRAY_SIZE(job->part); i++) {
+		struct pinring_part *part = &job->part[i];
+
+		if (part->state == PINRING_PART_READY)
+			pinring_channel_withdraw(part);
+		else if (part->state == PINRING_PART_ISSUED)
+			issued = true;
+	}
+	if (issued && !pdev->dead)
+		queue_work(pinring_wq, &pdev->recover_work);
+	pinring_job_progress(job);
+	pinring_job_put(job);
+}
+
+/* BDs that the provider needs at worst for pieces [offset, offset + len). */
+static u64 pinring_worst_bds(const struct pinring_channel *channel, u64 addr, u64 len)
+{
+	u64 pages = (offset_in_page(addr) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+	return pages * DIV_ROUND_UP((u32)PAGE_SIZE, channel->max_bd_bytes);
+}
+
+/*
+ * Framing is decided by the byte count: so that a split job does not fail
+ * half-way, each of its packets must fit the BD budget at worst.
+ */
+static int pinring_check_split_pieces(const struct pinring_job *job,
+				      const struct pinring_channel *channel)
+{
+	u64 chunk = channel->pdev->info.chunk;
+	u64 room = chunk, bds = 0;
+	u32 i;
+
+	for (i = 0; i < job->npieces; i++) {
+		u64 addr = job->pieces[i].addr;
+		u64 left = job->pieces[i].len;
+
+		if (left >= room) {
+			/* Whole chunks inside one piece always fit. */
+			if (bds + pinring_worst_bds(channel, addr, room) > channel->bds)
+				return -EMSGSIZE;
+			addr += room;
+			left = (left - room) % chunk;
+			room = chunk;
+			bds = 0;
+		}
+		if (left) {
+			bds += pinring_worst_bds(channel, addr, left);
+			room -= left;
+			if (bds > channel->bds)
+				return -EMSGSIZE;
+		}
+	}
+	return 0;
+}
+
+static int pinring_check_piece(const struct pinring_iovec *piece, u32 align, bool last)
+{
+	if (!piece->len)
+		return -EINVAL;
+	if (piece->addr > ULONG_MAX || piece->len > ULONG_MAX ||
+	    !access_ok(u64_to_user_ptr(piece->addr), piece->len))
+		return -EFAULT;
+	/* Without DRE the stream can't be shifted between two BDs. */
+	if (piece->addr % align || (!last && piece->len % align))
+		return -EINVAL;
+	return 0;
+}
+
+static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+{
+	u64 total = 0;
+	size_t bytes;
+	u32 i;
+	int ret;
+
+	if (!sqe->len || sqe->len > PINRING_MAX_IOV)
+		return -EINVAL;
+	job->npieces = sqe->len;
+	bytes = array_size(job->npieces, sizeof(*job->pieces));
+	job->pieces = memdup_user(u64_to_user_ptr(sqe->addr), bytes);
+	if (IS_ERR(job->pieces)) {
+		ret = PTR_ERR(job->pieces);
+		job->pieces = &job->piece;
+		return ret == -ENOMEM ? ret : -EFAULT;
+	}
+
+	for (i = 0; i < job->npieces; i++) {
+		ret = pinring_check_piece(&job->pieces[i], align, i + 1 == job->npieces);
+		if (ret)
+			return ret;
+		if (check_add_overflow(total, job->pieces[i].len, &total))
+			return -EINVAL;
+	}
+	job->len = total;
+	return 0;
+}
+
+static int pinring_take_plain(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+{
+	job->piece.addr = sqe->addr;
+	job->piece.len = sqe->len;
+	job->npieces = 1;
+	job->len = sqe->len;
+	if (sqe->len > PINRING_MAX_JOB_BYTES)
+		return -EINVAL;
+	return pinring_check_piece(&job->piece, align, true);
+}
+
+static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+{
+	struct pinring_buffer_entry *buffer;
+	u64 end;
+
+	if (sqe->addr || !sqe->len || sqe->buffer >= PINRING_MAX_BUFFERS)
+		return -EINVAL;
+	buffer = pinring_buffer_get(job->ring,
+				    array_index_nospec(sqe->buffer, PINRING_MAX_BUFFERS));
+	if (!buffer)
+		return -ENOENT;
+	job->buffer = buffer;
+	job->buffer_offset = sqe->offset;
+	job->len = sqe->len;
+	if (check_add_overflow(sqe->offset, sqe->len, &end) || end > buffer->len)
+		return -EINVAL;
+	if (!(buffer->directions & pinring_dir_bit(job->dir)))
+		return -EINVAL;
+	if ((buffer->addr + sqe->offset) % align)
+		return -EINVAL;
+	return 0;
+}
+
+static int pinring_check_framing(const struct pinring_job *job,
+				 const struct pinring_channel *channel)
+{
+	u64 chunk = channel->pdev->info.chunk;
+
+	if (job->len > PINRING_MAX_JOB_BYTES)
+		return -EINVAL;
+	if (job->sqe_flags & PINRING_SQE_SPLIT)
+		return job->buffer ? 0 : pinring_check_split_pieces(job, channel);
+	if (job->len <= chunk)
+		return 0;
+	/* A registered buffer's BDs are known. */
+	if (job->buffer && pinring_buffer_bds(job->buffer->map[job->dir], job->buffer_offset,
+					      job->len, channel->max_bd_bytes) <= channel->bds)
+		return 0;
+	return -EMSGSIZE;
+}
+
+static int pinring_take_transfer(struct pinring_job *job, const struct pinring_sqe *sqe)
+{
+	struct pinring_ring *ring = job->ring;
+	const struct pinring_channel *channel;
+	int ret;
+
+	job->dir = sqe->opcode == PINRING_OP_SEND ? PINRING_SEND : PINRING_RECV;
+	channel = &ring->pdev->channel[job->dir];
+	if (!(ring->directions & pinring_dir_bit(job->dir)))
+		return -EOPNOTSUPP;
+	if ((sqe->flags & PINRING_SQE_IOVEC) && (sqe->flags & PINRING_SQE_BUFFER))
+		return -EINVAL;
+	if (!(sqe->flags & PINRING_SQE_BUFFER) && (sqe->buffer || sqe->offset))
+		return -EINVAL;
+	if ((sqe->flags & PINRING_SQE_ABS_DEADLINE) && !sqe->deadline_ns)
+		return -EINVAL;
+
+	if (sqe->flags & PINRING_SQE_BUFFER)
+		ret = pinring_take_buffer(job, sqe, channel->align);
+	else if (sqe->flags & PINRING_SQE_IOVEC)
+		ret = pinring_take_pieces(job, sqe, channel->align);
+	else
+		ret = pinring_take_plain(job, sqe, channel->align);
+	if (ret)
+		return ret;
+
+	job->deadline = pinring_deadline(sqe->deadline_ns, sqe->flags & PINRING_SQE_ABS_DEADLINE,
+					 job->dir == PINRING_SEND ?
+						 ring->pdev->info.send_deadline_ns :
+						 PINRING_DEADLINE_NONE);
+	return pinring_check_framing(job, channel);
+}
+
+/* Under device->lock. */
+static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data)
+{
+	struct pinring_job *job;
+	int ret = -ENOENT;
+
+	list_for_each_entry(job, &ring->jobs, link) {
+		if (job->user_data != user_data ||
+		    (job->opcode != PINRING_OP_SEND && job->opcode != PINRING_OP_RECV))
+			continue;
+		if (job->state == PINRING_JOB_QUEUED && !job->error) {
+			pinring_job_fail(job, -ECANCELED, 0);
+			return 0;
+		}
+		ret = -EALREADY;
+	}
+	return ret;
+}
+
+/* Under device->lock. Returns how many; their posting changes the list. */
+static u64 pinring_cancel_all(struct pinring_ring *ring)
+{
+	struct pinring_job *job;
+	u64 n = 0;
+
+again:
+	list_for_each_entry(job, &ring->jobs, link) {
+		if (job->state == PINRING_JOB_QUEUED && !job->error &&
+		    (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV)) {
+			pinring_job_fail(job, -ECANCELED, 0);
+			n++;
+			goto again;
+		}
+	}
+	return n;
+}
+
+static int pinring_check_sqe(const struct pinring_sqe *sqe)
+{
+	bool transfer = sqe->opcode == PINRING_OP_SEND || sqe->opcode == PINRING_OP_RECV;
+
+	if (sqe->opcode >= ARRAY_SIZE(pinring_op_flags))
+		return -EINVAL;
+	if (sqe->reserved0 || sqe->reserved1 || sqe->reserved2)
+		return -EINVAL;
+	if (sqe->flags & ~pinring_op_flags[array_index_nospec(sqe->opcode,
+							      ARRAY_SIZE(pinring_op_flags))])
+		return -EINVAL;
+	if (sqe->flags & PINRING_UNAVAILABLE_FLAGS)
+		return -EOPNOTSUPP;
+	if (sqe->app_words)
+		return -EINVAL;
+	if (!transfer && (sqe->len || sqe->offset || sqe->deadline_ns || sqe->buffer))
+		return -EINVAL;
+	if (sqe->addr && !transfer &&
+	    (sqe->opcode != PINRING_OP_CANCEL || (sqe->flags & PINRING_SQE_ALL)))
+		return -EINVAL;
+	return 0;
+}
+
+/* Under device->lock: a job with no bytes of its own to move. */
+static void pinring_job_submit_control(struct pinring_job *job, const struct pinring_sqe *sqe)
+{
+	struct pinring_ring *ring = job->ring;
+
+	switch (job->opcode) {
+	case PINRING_OP_CANCEL:
+		if (sqe->flags & PINRING_SQE_ALL) {
+			job->bytes = pinring_cancel_all(ring);
+		} else {
+			job->error = pinring_cancel_one(ring, sqe->addr);
+			job->bytes = !job->error;
+		}
+		break;
+	case PINRING_OP_DRAIN:
+		/* ring_post() settles it when it is the oldest. */
+		if (!list_is_first(&job->link, &ring->jobs))
+			return;
+		break;
+	}
+	pinring_job_settle(job);
+}
+
+/**
+ * pinring_job_submit - take over an SQE
+ * @job: from pinring_job_alloc(); the ring's from now on.
+ * @sqe: the kernel's own copy.
+ *
+ * Under ring->submit_mutex. A transfer is put into its lane, which the caller
+ * runs; anything wrong becomes the job's CQE.
+ */
+void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe)
+{
+	struct pinring_ring *ring = job->ring;
+	struct pinring_device *pdev = ring->pdev;
+	bool transfer;
+	int ret;
+
+	job->opcode = sqe->opcode;
+	job->user_data = sqe->user_data;
+	job->sqe_flags = sqe->flags;
+
+	ret = pinring_check_sqe(sqe);
+	transfer = sqe->opcode == PINRING_OP_SEND || sqe->opcode == PINRING_OP_RECV;
+	if (!ret && transfer)
+		ret = pinring_take_transfer(job, sqe);
+	if (ret)
+		job->opcode = PINRING_OP_NOP;
+
+	spin_lock_irq(&pdev->lock);
+	list_add_tail(&job->link, &ring->jobs);
+	ring->outstanding++;
+	ring->unreaped++;
+	if (!ret && pdev->dead)
+		ret = -ENODEV;
+	if (!ret && transfer && pinring_job_expired(job, ktime_get_ns()))
+		ret = -ETIMEDOUT;
+	if (ret) {
+		job->error = ret;
+		pinring_job_settle(job);
+	} else if (transfer) {
+		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
+		if (job->deadline != U64_MAX)
+			pinring_deadline_arm(pdev, job->deadline);
+	} else {
+		pinring_job_submit_control(job, sqe);
+	}
+	spin_unlock_irq(&pdev->lock);
+}
+
+int pinring_job_init(void)
+{
+	pinring_job_cache = KMEM_CACHE(pinring_job, SLAB_HWCACHE_ALIGN);
+	return pinring_job_cache ? 0 : -ENOMEM;
+}
+
+void pinring_job_exit(void)
+{
+	kmem_cache_destroy(pinring_job_cache);
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lanes: the jobs of one ring for one direction, prepared in order.
+ *
+ * A lane has one runner at a time: the task in ENTER, or its worker, which
+ * borrows the ring's address space. The runner takes the next part of the
+ * first job under device->lock, and prepares it with no lock at all, so that
+ * a pin that stalls (userfaultfd, FUSE) stops this ring's direction only.
+ *
+ * The window: at most two parts of a job, and two chunks of one-shot pages of
+ * a lane, are pinned at a time, so that a transfer of any size gets by with
+ * the usual RLIMIT_MEMLOCK of 8 MiB, and the next part is ready when the one
+ * before it completes.
+ */
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+
+#include "internal.h"
+
+/* How long a part waits for pages charged to other parts, and how often it looks. */
+#define PINRING_STARVE_NS	(1 * NSEC_PER_SEC)
+#define PINRING_STARVE_POLL	msecs_to_jiffies(5)
+
+static unsigned long pinring_chunk_pages(const struct pinring_device *pdev)
+{
+	return (pdev->info.chunk >> PAGE_SHIFT) + 1;
+}
+
+/* Parts worth having ready: what the channel takes, and the next one. */
+static u32 pinring_lane_limit(const struct pinring_lane *lane, const struct pinring_job *job)
+{
+	if (job->dir == PINRING_RECV && !(job->sqe_flags & PINRING_SQE_BATCH))
+		return min(lane->channel->depth + 1, PINRING_LANE_PARTS);
+	return PINRING_LANE_PARTS;
+}
+
+static struct pinring_part *pinring_job_free_part(struct pinring_job *job)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(job->part); i++)
+		if (job->part[i].state == PINRING_PART_FREE)
+			return &job->part[i];
+	return NULL;
+}
+
+/* Under device->lock: the next part of the first job, if the window allows one. */
+static struct pinring_part *pinring_lane_next(struct pinring_lane *lane)
+{
+	struct pinring_part *part;
+	struct pinring_job *job;
+
+	job = list_first_entry_or_null(&lane->jobs, struct pinring_job, lane_link);
+	if (!job || lane->parts >= pinring_lane_limit(lane, job))
+		return NULL;
+	part = pinring_job_free_part(job);
+	if (!part)
+		return NULL;
+
+	part->job = job;
+	part->state = PINRING_PART_PREPARING;
+	part->offset = job->prepared;
+	part->len = min_t(u64, job->len - job->prepared,
+			  job->sqe_flags & PINRING_SQE_SPLIT ? lane->channel->pdev->info.chunk
+							     : U32_MAX);
+	part->charged = 0;
+	return part;
+}
+
+/*
+ * Charges the part's pages. -EAGAIN: leave it for now, something will kick
+ * the lane. The caller is the lane's runner, without a lock.
+ */
+static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *part)
+{
+	struct pinring_ring *ring = lane->ring;
+	struct pinring_device *pdev = ring->pdev;
+	unsigned long chunk_pages = pinring_chunk_pages(pdev);
+	unsigned long npages = pinring_part_pages(part->job, part->len);
+	u64 now = ktime_get_ns();
+	unsigned long pinned;
+	bool prefetch, waits;
+	int ret;
+
+	if (!npages)
+		return 0;
+
+	spin_lock_irq(&pdev->lock);
+	pinned = lane->pages;
+	if (pinned && pinned + npages > 2 * chunk_pages) {
+		/* The part that gives pages back kicks the lane. */
+		spin_unlock_irq(&pdev->lock);
+		return -EAGAIN;
+	}
+	spin_unlock_irq(&pdev->lock);
+	prefetch = pinned;
+
+	ret = pinring_charge(ring, npages, prefetch ? chunk_pages : 0);
+	if (ret == -EAGAIN) {
+		/* What is done but not unpinned yet still counts: let go of it. */
+		pinring_ring_reap(ring);
+		ret = pinring_charge(ring, npages, prefetch ? chunk_pages : 0);
+	}
+
+	spin_lock_irq(&pdev->lock);
+	waits = lane->pages;
+	if (!ret) {
+		lane->pages += npages;
+		lane->starved_since = 0;
+		part->charged = npages;
+	} else if (ret == -EAGAIN && !waits) {
+		/*
+		 * Nothing of this lane will give pages back: other lanes, or
+		 * the user's other programs, hold them. Look again for a while.
+		 */
+		if (!lane->starved_since)
+			lane->starved_since = now;
+		if (now - lane->starved_since >= PINRING_STARVE_NS) {
+			lane->starved_since = 0;
+			ret = -EDQUOT;
+		}
+	}
+	spin_unlock_irq(&pdev->lock);
+
+	if (ret == -EAGAIN && !waits)
+		pinring_lane_kick(lane, PINRING_STARVE_POLL);
+	return ret;
+}
+
+/* Under device->lock. Returns false if the part has to be released instead. */
+static bool pinring_lane_enqueue(struct pinring_lane *lane, struct pinring_part *part, int error)
+{
+	struct pinring_job *job = part->job;
+
+	if (!error && job->error)
+		error = job->error;
+	if (error) {
+		part->error = error;
+		return false;
+	}
+	lane->parts++;
+	part->state = PINRING_PART_READY;
+	list_add_tail(&part->link, &lane->channel->ready);
+	return true;
+}
+
+/* Prepares what the window allows. The caller's address space is the ring's. */
+static void pinring_lane_prepare(struct pinring_lane *lane)
+{
+	struct pinring_device *pdev = lane->ring->pdev;
+	struct pinring_part *part;
+	struct pinring_job *job;
+	bool enqueued;
+	int ret;
+
+	spin_lock_irq(&pdev->lock);
+	while ((part = pinring_lane_next(lane))) {
+		job = part->job;
+		refcount_inc(&job->refs);
+		job->parts_out++;
+		spin_unlock_irq(&pdev->lock);
+
+		ret = pinring_lane_charge(lane, part);
+		if (ret == -EAGAIN) {
+			spin_lock_irq(&pdev->lock);
+			part->state = PINRING_PART_FREE;
+			job->parts_out--;
+			pinring_job_progress(job);
+			pinring_job_put(job);
+			break;
+		}
+		pinring_part_init(part);
+		if (!ret)
+			ret = pinring_part_prepare(part);
+
+		spin_lock_irq(&pdev->lock);
+		if (!ret && !job->error) {
+			job->prepared += part->len;
+			if (job->prepared == job->len)
+				list_del_init(&job->lane_link);
+		}
+		enqueued = pinring_lane_enqueue(lane, part, ret);
+		spin_unlock_irq(&pdev->lock);
+
+		if (!enqueued)
+			pinring_part_release(part);
+		spin_lock_irq(&pdev->lock);
+	}
+	spin_unlock_irq(&pdev->lock);
+}
+
+/**
+ * pinring_lane_run - prepare what can be, and hand it to the channel
+ * @lane: the lane.
+ *
+ * Process context, in the ring's address space. If somebody else is at it
+ * already, that one goes round once more.
+ */
+void pinring_lane_run(struct pinring_lane *lane)
+{
+	struct pinring_device *pdev = lane->ring->pdev;
+
+	spin_lock_irq(&pdev->lock);
+	if (lane->running) {
+		lane->again = true;
+		spin_unlock_irq(&pdev->lock);
+		return;
+	}
+	lane->running = true;
+	do {
+		lane->again = false;
+		spin_unlock_irq(&pdev->lock);
+		pinring_lane_prepare(lane);
+		pinring_channel_pump(lane->channel);
+		spin_lock_irq(&pdev->lock);
+	} while (lane->again);
+	lane->running = false;
+	spin_unlock_irq(&pdev->lock);
+}
+
+static void pinring_lane_fail_all(struct pinring_lane *lane, int error)
+{
+	struct pinring_device *pdev = lane->ring->pdev;
+	struct pinring_job *job;
+
+	spin_lock_irq(&pdev->lock);
+	while ((job = list_first_entry_or_null(&lane->jobs, struct pinring_job, lane_link)))
+		pinring_job_fail(job, error, 0);
+	spin_unlock_irq(&pdev->lock);
+}
+
+static void pinring_lane_work(struct work_struct *work)
+{
+	struct pinring_lane *lane = container_of(to_delayed_work(work), struct pinring_lane, work);
+	struct pinring_ring *ring = lane->ring;
+
+	/*
+	 * Only for as long as this round takes: a user of the mm held for
+	 * longer would keep the ring's own mapping, and so its file, open.
+	 */
+	if (mmget_not_zero(ring->mm)) {
+		kthread_use_mm(ring->mm);
+		pinring_lane_run(lane);
+		kthread_unuse_mm(ring->mm);
+		mmput_async(ring->mm);
+	} else {
+		/* The process is gone; close is about to say so. */
+		pinring_lane_fail_all(lane, -ECANCELED);
+	}
+	pinring_ring_put(ring);
+}
+
+/* Any context. The work holds the ring: close does not wait for a stalled pin. */
+void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay)
+{
+	pinring_ring_get(lane->ring);
+	if (mod_delayed_work(pinring_wq, &lane->work, delay))
+		pinring_ring_put(lane->ring);
+}
+
+void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
+		       struct pinring_channel *channel)
+{
+	lane->ring = ring;
+	lane->channel = channel;
+	INIT_LIST_HEAD(&lane->jobs);
+	INIT_DELAYED_WORK(&lane->work, pinring_lane_work);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pinning of user pages, and what it is charged to.
+ *
+ * Process context of the ring's address space (or a worker that borrowed it,
+ * see lane.c); no lock may be held: a fault can take for ever.
+ *
+ * Pages are charged to user_struct->locked_vm against the RLIMIT_MEMLOCK that
+ * the ring's owner had at SETUP, as io_uring and AF_XDP do: it needs no
+ * mmap_lock when pages are given back from a worker.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+
+#include "internal.h"
+
+/* Pages per call: bounds the time between two looks at pending signals. */
+#define PINRING_PIN_BATCH	512UL
+
+/**
+ * pinring_charge - account pages before they are pinned
+ * @ring: who pins.
+ * @npages: how many.
+ * @headroom: pages that must still fit afterwards: a prefetch may not take
+ *	what the other direction needs to make any progress.
+ *
+ * Return: 0; -EDQUOT if the limit can never hold @npages; -EAGAIN if it
+ * can't just now.
+ */
+int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned long headroom)
+{
+	unsigned long limit = ring->memlock_pages;
+	long locked, new;
+
+	if (limit == ULONG_MAX) {
+		atomic_long_add(npages, &ring->pinned_pages);
+		return 0;
+	}
+	if (npages > limit)
+		return -EDQUOT;
+
+	locked = atomic_long_read(&ring->user->locked_vm);
+	do {
+		new = locked + npages;
+		if ((unsigned long)new + headroom > limit)
+			return -EAGAIN;
+	} while (!atomic_long_try_cmpxchg(&ring->user->locked_vm, &locked, new));
+	atomic_long_add(npages, &ring->pinned_pages);
+	return 0;
+}
+
+void pinring_uncharge(struct pinring_ring *ring, unsigned long npages)
+{
+	atomic_long_sub(npages, &ring->pinned_pages);
+	if (ring->memlock_pages != ULONG_MAX)
+		atomic_long_sub(npages, &ring->user->locked_vm);
+}
+
+/* get_user_pages has many errors; what the caller can do about them are three. */
+static int pinring_pin_error(long error)
+{
+	switch (error) {
+	case -ENOMEM:
+	case -EAGAIN:
+		return -ENOMEM;
+	case -EINTR:
+	case -ERESTARTSYS:
+		return -ECANCELED;
+	default:
+		return -EFAULT;
+	}
+}
+
+/**
+ * pinring_pin - pin a range of pages, all or none
+ * @addr: any address within the first page.
+ * @npages: how many.
+ * @write: the device writes the memory. A send does not ask for it, so that
+ *	const data and PROT_READ mappings work.
+ * @longterm: the pin may last (Documentation/core-api/pin_user_pages.rst,
+ *	case 2): receives, registered buffers, sends without a deadline.
+ * @pages: filled.
+ *
+ * Return: 0, -EFAULT, -ENOMEM, or -ECANCELED when the task is being killed.
+ */
+int pinring_pin(u64 addr, unsigned long npages, bool write, bool longterm, struct page **pages)
+{
+	unsigned int gup_flags = (write ? FOLL_WRITE : 0) | (longterm ? FOLL_LONGTERM : 0);
+	unsigned long done = 0;
+	long ret;
+
+	addr &= PAGE_MASK;
+	while (done < npages) {
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			goto unpin;
+		}
+		/* Partial counts are normal: go on behind them. */
+		ret = pin_user_pages_fast(addr + (done << PAGE_SHIFT),
+					  min(npages - done, PINRING_PIN_BATCH),
+					  gup_flags, pages + done);
+		if (ret <= 0)
+			goto unpin;
+		done += ret;
+		cond_resched();
+	}
+	return 0;
+
+unpin:
+	unpin_user_pages(pages, done);
+	return pinring_pin_error(ret);
+}
+
+/* Sleeps when @dirty (folio lock): never from a provider's callback. */
+void pinring_unpin(struct page **pages, unsigned long npages, bool dirty)
+{
+	unpin_user_pages_dirty_lock(pages, npages, dirty);
+}

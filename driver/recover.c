@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Deadlines and recovery: what ends jobs that the provider will not end.
+ *
+ * Process context only. A recovery is joint: stopping one direction of an AXI
+ * DMA resets both, so both channels stop, whatever the provider had is ended
+ * with an honest code (its own fault, or collateral), and what it was never
+ * given is handed over afterwards. The device works again without being
+ * reopened.
+ */
+#include <linux/ktime.h>
+
+#include "internal.h"
+
+/* Under device->lock: why a part that the provider has must end, or 0. */
+static int pinring_part_fault(const struct pinring_part *part, u64 now)
+{
+	const struct pinring_job *job = part->job;
+
+	if (job->error)
+		return job->error;
+	if (job->ring->pdev->dead)
+		return -ENODEV;
+	if (pinring_job_expired(job, now))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/* Under device->lock. */
+static bool pinring_recovery_needed(struct pinring_device *pdev, u64 now)
+{
+	struct pinring_part *part;
+	unsigned int dir;
+
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		list_for_each_entry(part, &pdev->channel[dir].issued, link)
+			if (pinring_part_fault(part, now))
+				return true;
+	return false;
+}
+
+/* Under device->lock: the engine has stopped, these parts will not come back. */
+static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
+{
+	struct pinring_part *part;
+
+	while ((part = list_first_entry_or_null(&channel->issued, struct pinring_part, link))) {
+		int fault = pinring_part_fault(part, now);
+
+		list_del_init(&part->link);
+		channel->issued_parts--;
+		channel->issued_bds -= part->bds;
+		part->error = fault ? fault : -ECONNRESET;
+		if (!fault)
+			part->job->cqe_flags |= PINRING_CQE_COLLATERAL;
+		pinring_part_done(part);
+	}
+}
+
+/**
+ * pinring_recover - stop both channels and end what they had
+ * @pdev: the device.
+ *
+ * Does nothing if nothing that the provider has is at fault any more. When it
+ * returns, no job at fault has memory with the provider.
+ */
+void pinring_recover(struct pinring_device *pdev)
+{
+	unsigned int dir;
+	bool needed;
+	u64 now;
+
+	mutex_lock(&pdev->recover_mutex);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		mutex_lock_nested(&pdev->channel[dir].mutex, dir);
+
+	now = ktime_get_ns();
+	spin_lock_irq(&pdev->lock);
+	needed = pinring_recovery_needed(pdev, now);
+	spin_unlock_irq(&pdev->lock);
+
+	if (needed) {
+		pinring_channels_stop(pdev);
+		spin_lock_irq(&pdev->lock);
+		pdev->recoveries++;
+		for (dir = 0; dir < PINRING_DIRS; dir++)
+			pinring_recover_parts(&pdev->channel[dir], now);
+		spin_unlock_irq(&pdev->lock);
+	}
+
+	for (dir = PINRING_DIRS; dir-- > 0;)
+		mutex_unlock(&pdev->channel[dir].mutex);
+	mutex_unlock(&pdev->recover_mutex);
+
+	if (needed)
+		for (dir = 0; dir < PINRING_DIRS; dir++)
+			if (pdev->channel[dir].dma)
+				pinring_channel_pump(&pdev->channel[dir]);
+}
+
+static void pinring_recover_work(struct work_struct *work)
+{
+	pinring_recover(container_of(work, struct pinring_device, recover_work));
+}
+
+/*
+ * Under device->lock, any context. The work runs at the earliest deadline it
+ * was told of; most jobs are done long before theirs, so what it finds then
+ * is the next one to wait for. A job costs no timer of its own.
+ */
+void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
+{
+	u64 now = ktime_get_ns();
+
+	lockdep_assert_held(&pdev->lock);
+	if (pdev->dead || deadline >= pdev->deadline_next)
+		return;
+	pdev->deadline_next = deadline;
+	mod_delayed_work(pinring_wq, &pdev->deadline_work,
+			 deadline > now ? nsecs_to_jiffies64(deadline - now) + 1 : 0);
+}
+
+/* Under device->lock: ends expired jobs; what the provider has needs a recovery. */
+static void pinring_expire_ring(struct pinring_ring *ring, u64 now, u64 *next)
+{
+	struct pinring_job *job;
+
+again:
+	list_for_each_entry(job, &ring->jobs, link) {
+		if (job->error)
+			continue;
+		if (pinring_job_expired(job, now)) {
+			/* Posting changes the list. */
+			pinring_job_fail(job, -ETIMEDOUT, 0);
+			goto again;
+		}
+		*next = min(*next, job->deadline);
+	}
+}
+
+static void pinring_deadline_work(struct work_struct *work)
+{
+	struct pinring_device *pdev =
+		container_of(to_delayed_work(work), struct pinring_device, deadline_work);
+	u64 now = ktime_get_ns(), next = U64_MAX;
+	struct pinring_ring *ring;
+
+	spin_lock_irq(&pdev->lock);
+	pdev->deadline_next = U64_MAX;
+	list_for_each_entry(ring, &pdev->rings, link)
+		pinring_expire_ring(ring, now, &next);
+	if (next != U64_MAX)
+		pinring_deadline_arm(pdev, next);
+	spin_unlock_irq(&pdev->lock);
+}
+
+void pinring_recover_init(struct pinring_device *pdev)
+{
+	mutex_init(&pdev->recover_mutex);
+	pdev->deadline_next = U64_MAX;
+	INIT_DELAYED_WORK(&pdev->deadline_work, pinring_deadline_work);
+	INIT_WORK(&pdev->recover_work, pinring_recover_work);
+}
+
+/* The device is dead: nothing arms them any more. */
+void pinring_recover_exit(struct pinring_device *pdev)
+{
+	cancel_delayed_work_sync(&pdev->deadline_work);
+	cancel_work_sync(&pdev->recover_work);
+}

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rings: the SQ and the CQ shared with user space, and the waits on them.
+ *
+ * What user space writes (sq.tail, the SQEs, cq.head) is read once and
+ * checked; the kernel's own indices are private, so a program that scribbles
+ * over the ring harms itself only.
+ *
+ * Memory ordering, with the partner in user space (lib/src/ring.cpp):
+ *	sq.tail	load-acquire here	store-release after filling SQEs
+ *	sq.head	store-release here	load-acquire before reusing SQEs
+ *	cq.tail	store-release here	load-acquire before reading CQEs
+ *	cq.head	load-acquire here	store-release after reading CQEs
+ *
+ * A CQE is written under device->lock, from any context. When there is no
+ * room the job itself waits on ring->overflow, so nothing is allocated and
+ * nothing is lost.
+ */
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/log2.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "compat.h"
+#include "internal.h"
+
+/* An absolute point in time from what user space gave; U64_MAX: none. */
+u64 pinring_deadline(u64 ns, bool absolute, u64 dflt)
+{
+	u64 at;
+
+	if (!ns)
+		ns = dflt;
+	else if (absolute)
+		return ns;
+	if (ns == PINRING_DEADLINE_NONE || check_add_overflow(ktime_get_ns(), ns, &at))
+		return U64_MAX;
+	return at;
+}
+
+/* What is left of the time until @deadline, for a sleep. */
+ktime_t pinring_timeout(u64 deadline)
+{
+	u64 now = ktime_get_ns();
+
+	return deadline > now ? ns_to_ktime(min_t(u64, deadline - now, KTIME_MAX)) : 0;
+}
+
+/* ---- the CQ, under device->lock ---- */
+
+/* Also "full" when cq.head makes no sense: ENTER says EPROTO. */
+static bool pinring_cq_full(const struct pinring_ring *ring)
+{
+	/* Pairs with the caller's store-release: its reads of the CQE are done. */
+	return ring->cq_tail - smp_load_acquire(&ring->cq->head) >= ring->cq_entries;
+}
+
+static void pinring_cq_write(struct pinring_job *job)
+{
+	struct pinring_ring *ring = job->ring;
+	struct pinring_cqe *cqe = &ring->cqes[ring->cq_tail & (ring->cq_entries - 1)];
+
+	memset(cqe, 0, sizeof(*cqe));
+	cqe->user_data = job->user_data;
+	cqe->bytes = job->bytes;
+	cqe->result = job->error;
+	cqe->flags = job->cqe_flags;
+	cqe->provider_result = job->provider_result;
+	/* Pairs with the caller's load-acquire of cq.tail. */
+	smp_store_release(&ring->cq->tail, ++ring->cq_tail);
+	ring->unreaped--;
+	pinring_job_put(job);
+}
+
+static void pinring_ring_post_one(struct pinring_job *job)
+{
+	struct pinring_ring *ring = job->ring;
+
+	list_del_init(&job->link);
+	ring->outstanding--;
+	if (ring->closing) {
+		ring->unreaped--;
+		pinring_job_put(job);
+	} else if (list_empty(&ring->overflow) && !pinring_cq_full(ring)) {
+		pinring_cq_write(job);
+	} else {
+		list_add_tail(&job->link, &ring->overflow);
+		WRITE_ONCE(ring->cq->flags, PINRING_CQ_OVERFLOW);
+	}
+}
+
+/*
+ * Under device->lock: the job's CQE, and those of DRAINs that waited for it.
+ * Drops the list's reference on the job.
+ */
+void pinring_ring_post(struct pinring_job *job)
+{
+	struct pinring_ring *ring = job->ring;
+
+	lockdep_assert_held(&ring->pdev->lock);
+	/* The job's own reference on the ring may go with it. */
+	pinring_ring_get(ring);
+	pinring_ring_post_one(job);
+	while ((job = list_first_entry_or_null(&ring->jobs, struct pinring_job, link)) &&
+	       job->opcode == PINRING_OP_DRAIN) {
+		job->state = PINRING_JOB_SETTLED;
+		pinring_ring_post_one(job);
+	}
+	if (ring->eventfd)
+		pinring_eventfd_signal(ring->eventfd);
+	wake_up(&ring->wait);
+	pinring_ring_put(ring);
+}
+
+/* Under device->lock: moves what overflowed to the CQ as far as there is room. */
+void pinring_ring_flush(struct pinring_ring *ring)
+{
+	struct pinring_job *job;
+	bool moved = false;
+
+	lockdep_assert_held(&ring->pdev->lock);
+	while ((job = list_first_entry_or_null(&ring->overflow, struct pinring_job, link)) &&
+	       !pinring_cq_full(ring)) {
+		list_del_init(&job->link);
+		pinring_cq_write(job);
+		moved = true;
+	}
+	if (!moved)
+		return;
+	if (list_empty(&ring->overflow))
+		WRITE_ONCE(ring->cq->flags, 0);
+	/* The eventfd was signalled when they were posted. */
+	wake_up(&ring->wait);
+}
+
+static u32 pinring_cq_ready(const struct pinring_ring *ring)
+{
+	return ring->cq_tail - READ_ONCE(ring->cq->head);
+}
+
+/* ---- the SQ ---- */
+
+/* One read of each word: what is checked is what is used. */
+static void pinring_sqe_copy(struct pinring_sqe *to, const struct pinring_sqe *from)
+{
+	const u64 *src = (const u64 *)from;
+	u64 *dst = (u64 *)to;
+	unsigned int i;
+
+	BUILD_BUG_ON(sizeof(*to) % sizeof(u64));
+	for (i = 0; i < sizeof(*to) / sizeof(u64); i++)
+		dst[i] = READ_ONCE(src[i]);
+}
+
+/* Under submit_mutex. Consumes SQEs; the jobs are in their lanes afterwards. */
+static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *submitted)
+{
+	struct pinring_device *pdev = ring->pdev;
+	struct pinring_sqe sqe;
+	struct pinring_job *job;
+	u32 available, cq_used;
+	bool full, dead;
+
+	/* Pairs with the caller's store-release: the SQEs before it are filled. */
+	available = smp_load_acquire(&ring->sq->tail) - ring->sq_head;
+	if (available > ring->sq_entries)
+		return -EPROTO;
+
+	spin_lock_irq(&pdev->lock);
+	cq_used = pinring_cq_ready(ring);
+	pinring_ring_flush(ring);
+	dead = pdev->dead;
+	spin_unlock_irq(&pdev->lock);
+	if (cq_used > ring->cq_entries)
+		return -EPROTO;
+	if (dead)
+		return -ENODEV;
+
+	to_submit = min(to_submit, available);
+	while (*submitted < to_submit) {
+		spin_lock_irq(&pdev->lock);
+		full = ring->unreaped >= PINRING_MAX_JOBS;
+		spin_unlock_irq(&pdev->lock);
+		if (full)
+			return *submitted ? 0 : -EAGAIN;
+
+		job = pinring_job_alloc(ring);
+		if (!job)
+			return *submitted ? 0 : -ENOMEM;
+		pinring_sqe_copy(&sqe, &ring->sqes[ring->sq_head & (ring->sq_entries - 1)]);
+		/* Pairs with the caller's load-acquire before it reuses the SQE. */
+		smp_store_release(&ring->sq->head, ++ring->sq_head);
+		pinring_job_submit(job, &sqe);
+		++*submitted;
+		cond_resched();
+	}
+	return 0;
+}
+
+int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted)
+{
+	unsigned int dir;
+	int ret;
+
+	if (mutex_lock_interruptible(&ring->submit_mutex))
+		return -EINTR;
+	ret = pinring_ring_consume(ring, to_submit, submitted);
+	mutex_unlock(&ring->submit_mutex);
+
+	/* Receives first: a loopback's send finds them armed. */
+	if (*submitted)
+		for (dir = PINRING_DIRS; dir-- > 0;)
+			if (ring->directions & pinring_dir_bit(dir))
+				pinring_lane_run(&ring->lane[dir]);
+	return ret;
+}
+
+/* ---- waiting ---- */
+
+static bool pinring_ring_wait_over(struct pinring_ring *ring, u32 min_complete)
+{
+	struct pinring_device *pdev = ring->pdev;
+	bool over;
+
+	spin_lock_irq(&pdev->lock);
+	pinring_ring_flush(ring);
+	over = pinring_cq_ready(ring) >= min_complete || !ring->outstanding || pdev->dead;
+	spin_unlock_irq(&pdev->lock);
+	return over;
+}
+
+int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline)
+{
+	int ret;
+
+	if (deadline == U64_MAX)
+		ret = wait_event_interruptible(ring->wait,
+					       pinring_ring_wait_over(ring, min_complete));
+	else
+		ret = wait_event_interruptible_hrtimeout(ring->wait,
+							 pinring_ring_wait_over(ring, min_complete),
+							 pinring_timeout(deadline));
+	if (ret == -ERESTARTSYS)
+		return -EINTR;
+	if (ret)
+		return ret;
+	if (READ_ONCE(ring->pdev->dead) && pinring_cq_ready(ring) < min_complete)
+		return -ENODEV;
+	return 0;
+}
+
+bool pinring_ring_readable(struct pinring_ring *ring)
+{
+	bool readable;
+
+	spin_lock_irq(&ring->pdev->lock);
+	pinring_ring_flush(ring);
+	readable = pinring_cq_ready(ring);
+	spin_unlock_irq(&ring->pdev->lock);
+	return readable;
+}
+
+bool pinring_ring_writable(struct pinring_ring *ring)
+{
+	return READ_ONCE(ring->sq->tail) - READ_ONCE(ring->sq_head) < ring->sq_entries;
+}
+
+/* ---- what completed parts leave behind ---- */
+
+/* Process context. Safe to call at any time, by anyone. */
+void pinring_ring_reap(struct pinring_ring *ring)
+{
+	struct llist_node *list = llist_del_all(&ring->reap);
+	struct pinring_part *part, *next;
+
+	/* In the order of completion: it is the order of the CQEs. */
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(part, next, list, reap)
+		pinring_part_release(part);
+}
+
+static void pinring_ring_reap_work(struct work_struct *work)
+{
+	struct pinring_ring *ring = container_of(work, struct pinring_ring, reap_work);
+
+	pinring_ring_reap(ring);
+	pinring_ring_put(ring);
+}
+
+/* ---- life ---- */
+
+void pinring_ring_get(struct pinring_ring *ring)
+{
+	kref_get(&ring->kref);
+}
+
+static void pinring_ring_free_work(struct work_struct *work)
+{
+	struct pinring_ring *ring = container_of(work, struct pinring_ring, free_work);
+
+	free_uid(ring->user);
+	mmdrop(ring->mm);
+	vfree(ring->area);
+	pinring_device_put(ring->pdev);
+	kfree(ring);
+}
+
+/* The last reference may go under device->lock, and take the device with it. */
+static void pinring_ring_free(struct kref *kref)
+{
+	struct pinring_ring *ring = container_of(kref, struct pinring_ring, kref);
+
+	INIT_WORK(&ring->free_work, pinring_ring_free_work);
+	queue_work(pinring_wq, &ring->free_work);
+}
+
+/* Any context. */
+void pinring_ring_put(struct pinring_ring *ring)
+{
+	kref_put(&ring->kref, pinring_ring_free);
+}
+
+/* Under claim_mutex. */
+static int pinring_claim(struct pinring_ring *ring)
+{
+	struct pinring_device *pdev = ring->pdev;
+	unsigned int dir;
+
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		struct pinring_channel *channel = &pdev->channel[dir];
+
+		if (!(ring->directions & pinring_dir_bit(dir)))
+			continue;
+		if (channel->claimed_by || (channel->claimed_shared && !ring->shared))
+			return -EBUSY;
+	}
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		struct pinring_channel *channel = &pdev->channel[dir];
+
+		if (!(ring->directions & pinring_dir_bit(dir)))
+			continue;
+		if (ring->shared)
+			channel->claimed_shared++;
+		else
+			channel->claimed_by = ring;
+	}
+	return 0;
+}
+
+static void pinring_unclaim(struct pinring_ring *ring)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		struct pinring_channel *channel = &ring->pdev->channel[dir];
+
+		if (!(ring->directions & pinring_dir_bit(dir)))
+			continue;
+		if (ring->shared)
+			channel->claimed_shared--;
+		else
+			channel->claimed_by = NULL;
+	}
+}
+
+static int pinring_ring_alloc_area(struct pinring_ring *ring, struct pinring_setup *setup)
+{
+	size_t sqes = sizeof(struct pinring_sq) + sizeof(struct pinring_cq);
+	size_t cqes = sqes + sizeof(struct pinring_sqe) * ring->sq_entries;
+	size_t bytes = PAGE_ALIGN(cqes + sizeof(struct pinring_cqe) * ring->cq_entries);
+
+	ring->area = vmalloc_user(bytes);
+	if (!ring->area)
+		return -ENOMEM;
+	ring->area_bytes = bytes;
+	ring->sq = ring->area;
+	ring->cq = ring->area + sizeof(struct pinring_sq);
+	ring->sqes = ring->area + sqes;
+	ring->cqes = ring->area + cqes;
+
+	setup->sq_entries = ring->sq_entries;
+	setup->cq_entries = ring->cq_entries;
+	setup->ring_bytes = bytes;
+	setup->sq_offset = 0;
+	setup->cq_offset = sizeof(struct pinring_sq);
+	setup->sqes_offset = sqes;
+	setup->cqes_offset = cqes;
+	return 0;
+}
+
+/* Under file->setup_mutex, @setup is checked and rounded. */
+int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
+{
+	struct pinring_device *pdev = file->pdev;
+	struct pinring_ring *ring;
+	unsigned int dir;
+	int ret;
+
+	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	if (!ring)
+		return -ENOMEM;
+	kref_init(&ring->kref);
+	ring->pdev = pdev;
+	ring->directions = setup->directions;
+	ring->shared = setup->flags & PINRING_SETUP_SHARED;
+	ring->sq_entries = setup->sq_entries;
+	ring->cq_entries = setup->cq_entries;
+	INIT_LIST_HEAD(&ring->jobs);
+	INIT_LIST_HEAD(&ring->overflow);
+	init_llist_head(&ring->reap);
+	INIT_WORK(&ring->reap_work, pinring_ring_reap_work);
+	mutex_init(&ring->submit_mutex);
+	mutex_init(&ring->buffer_mutex);
+	xa_init_flags(&ring->buffers, XA_FLAGS_ALLOC);
+	init_waitqueue_head(&ring->wait);
+	init_waitqueue_head(&ring->buffer_wait);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_lane_init(&ring->lane[dir], ring, &pdev->channel[dir]);
+	ring->memlock_pages = capable(CAP_IPC_LOCK) ? ULONG_MAX :
+						      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+
+	ret = pinring_ring_alloc_area(ring, setup);
+	if (ret)
+		goto free;
+
+	mutex_lock(&pdev->claim_mutex);
+	ret = READ_ONCE(pdev->dead) ? -ENODEV : pinring_claim(ring);
+	if (ret)
+		goto unlock;
+
+	ring->mm = current->mm;
+	mmgrab(ring->mm);
+	ring->user = get_uid(current_user());
+	pinring_device_get(pdev);
+	spin_lock_irq(&pdev->lock);
+	list_add_tail(&ring->link, &pdev->rings);
+	spin_unlock_irq(&pdev->lock);
+	mutex_unlock(&pdev->claim_mutex);
+
+	/* Pairs with the load-acquire in ioctl.c: the ring is complete. */
+	smp_store_release(&file->ring, ring);
+	return 0;
+
+unlock:
+	mutex_unlock(&pdev->claim_mutex);
+	vfree(ring->area);
+free:
+	kfree(ring);
+	return ret;
+}
+
+/* Under device->lock: ends every job; says whether the provider has some. */
+static bool pinring_ring_fail_jobs(struct pinring_ring *ring)
+{
+	struct pinring_job *job;
+	bool again, issued = false;
+	unsigned int i;
+
+	do {
+		again = false;
+		list_for_each_entry(job, &ring->jobs, link) {
+			if (job->error)
+				continue;
+			/* Posting changes the list. */
+			pinring_job_fail(job, -ECANCELED, 0);
+			again = true;
+			break;
+		}
+	} while (again);
+
+	list_for_each_entry(job, &ring->jobs, link)
+		for (i = 0; i < ARRAY_SIZE(job->part); i++)
+			issued |= job->part[i].state == PINRING_PART_ISSUED;
+	return issued;
+}
+
+/**
+ * pinring_ring_close - the file is gone: end everything
+ * @ring: the ring; its last reference may outlive this call.
+ *
+ * When it returns the provider has nothing of this ring any more and the
+ * memory of all its jobs was unpinned; but for a part whose pin is stalled in
+ * a page fault just now: it was never handed over, and is let go when the
+ * fault returns.
+ */
+void pinring_ring_close(struct pinring_ring *ring)
+{
+	struct pinring_device *pdev = ring->pdev;
+	struct pinring_job *job, *next;
+	struct eventfd_ctx *eventfd;
+	bool issued;
+
+	spin_lock_irq(&pdev->lock);
+	ring->closing = true;
+	issued = pinring_ring_fail_jobs(ring);
+	list_for_each_entry_safe(job, next, &ring->overflow, link) {
+		list_del_init(&job->link);
+		ring->unreaped--;
+		pinring_job_put(job);
+	}
+	eventfd = ring->eventfd;
+	ring->eventfd = NULL;
+	spin_unlock_irq(&pdev->lock);
+
+	if (issued)
+		pinring_recover(pdev);
+	pinring_ring_reap(ring);
+	flush_work(&ring->reap_work);
+
+	mutex_lock(&pdev->claim_mutex);
+	spin_lock_irq(&pdev->lock);
+	list_del(&ring->link);
+	spin_unlock_irq(&pdev->lock);
+	pinring_unclaim(ring);
+	mutex_unlock(&pdev->claim_mutex);
+
+	pinring_buffer_release_all(ring);
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+	pinring_ring_put(ring);
+}
