@@ -232,7 +232,7 @@ static void pinring_buffer_release_work(struct work_struct *work)
 	xa_cmpxchg(&ring->buffers, buffer->index, buffer, NULL, GFP_KERNEL);
 	mutex_unlock(&ring->buffer_mutex);
 
-	/* Pairs with the load-acquire of pinring_buffer_wait(). */
+	/* Pairs with the load-acquire of pinring_buffer_gone(). */
 	smp_store_release(&buffer->released, true);
 	wake_up_all(&ring->buffer_wait);
 	pinring_buffer_unref(buffer);
@@ -269,7 +269,6 @@ static int pinring_buffer_pin(struct pinring_buffer_entry *buffer)
 	if (ret == -EAGAIN) {
 		/* What is done but not unpinned yet still counts: let go of it. */
 		pinring_ring_reap(ring);
-		flush_work(&ring->reap_work);
 		ret = pinring_charge(ring, npages, 0);
 	}
 	if (ret)
@@ -332,18 +331,22 @@ release:
 
 /* ---- the table ---- */
 
+static bool pinring_buffer_gone(const struct pinring_buffer_entry *buffer)
+{
+	/* Pairs with the store-release of pinring_buffer_release_work(). */
+	return smp_load_acquire(&buffer->released);
+}
+
 static int pinring_buffer_wait(struct pinring_buffer_entry *buffer, u64 deadline)
 {
 	struct pinring_ring *ring = buffer->ring;
 	int ret;
 
-	/* Pairs with the store-release of pinring_buffer_release_work(). */
 	if (deadline == U64_MAX)
-		ret = wait_event_interruptible(ring->buffer_wait,
-					       smp_load_acquire(&buffer->released));
+		ret = wait_event_interruptible(ring->buffer_wait, pinring_buffer_gone(buffer));
 	else
 		ret = wait_event_interruptible_hrtimeout(ring->buffer_wait,
-							 smp_load_acquire(&buffer->released),
+							 pinring_buffer_gone(buffer),
 							 pinring_timeout(deadline));
 	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
@@ -395,7 +398,10 @@ int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 		return PTR_ERR(buffer);
 
 	mutex_lock(&ring->buffer_mutex);
-	if (any) {
+	if (READ_ONCE(ring->pdev->dead)) {
+		/* Unbind has been through the table, or is about to wait for us. */
+		ret = -ENODEV;
+	} else if (any) {
 		ret = xa_alloc(&ring->buffers, &buffer->index, buffer,
 			       XA_LIMIT(0, PINRING_MAX_BUFFERS - 1), GFP_KERNEL_ACCOUNT);
 		if (ret == -EBUSY)
@@ -442,7 +448,9 @@ int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg)
 
 	mutex_lock(&ring->buffer_mutex);
 	old = xa_load(&ring->buffers, arg->index);
-	if (!old || old->dying) {
+	if (READ_ONCE(ring->pdev->dead)) {
+		ret = -ENODEV;
+	} else if (!old || old->dying) {
 		ret = old ? -EBUSY : -ENOENT;
 	} else {
 		/* Replacing an entry allocates nothing. */

@@ -18,6 +18,7 @@
  * the packet before it.
  */
 #include <linux/dma-mapping.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/property.h>
 
@@ -55,8 +56,10 @@ static struct pinring_part *pinring_channel_take(struct pinring_channel *channel
 }
 
 /* Under device->lock: off the issued list. */
-static void pinring_channel_untake(struct pinring_channel *channel, struct pinring_part *part)
+void pinring_channel_untake(struct pinring_part *part)
 {
+	struct pinring_channel *channel = pinring_part_channel(part);
+
 	list_del_init(&part->link);
 	channel->issued_parts--;
 	channel->issued_bds -= part->bds;
@@ -125,7 +128,8 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
 		spin_unlock_irqrestore(&pdev->lock, flags);
 		return;
 	}
-	pinring_channel_untake(channel, part);
+	pinring_channel_untake(part);
+	channel->progress = ktime_get_ns();
 	channel->stats.packets++;
 	channel->stats.bds += part->bds;
 	channel->stats.pages += part->npages;
@@ -142,7 +146,7 @@ static void pinring_channel_put_back(struct pinring_channel *channel, struct pin
 	struct pinring_device *pdev = channel->pdev;
 
 	spin_lock_irq(&pdev->lock);
-	pinring_channel_untake(channel, part);
+	pinring_channel_untake(part);
 	if (++channel->prep_failures >= PINRING_PREP_FAILURES || part->job->error) {
 		channel->prep_failures = 0;
 		part->error = part->job->error ? part->job->error : -ENOMEM;
@@ -204,7 +208,9 @@ void pinring_channel_pump(struct pinring_channel *channel)
 
 static void pinring_channel_pump_work(struct work_struct *work)
 {
-	pinring_channel_pump(container_of(to_delayed_work(work), struct pinring_channel, pump_work));
+	struct delayed_work *pump = to_delayed_work(work);
+
+	pinring_channel_pump(container_of(pump, struct pinring_channel, pump_work));
 }
 
 /*
@@ -280,7 +286,8 @@ int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir)
 		return 0;
 	dma = dma_request_chan(pdev->dev, name);
 	if (IS_ERR(dma))
-		return dev_err_probe(pdev->dev, PTR_ERR(dma), "no dmaengine channel \"%s\"\n", name);
+		return dev_err_probe(pdev->dev, PTR_ERR(dma),
+				     "no dmaengine channel \"%s\"\n", name);
 	if (!device_link_add(pdev->dev, dma->device->dev, DL_FLAG_AUTOREMOVE_CONSUMER)) {
 		dma_release_channel(dma);
 		return dev_err_probe(pdev->dev, -EINVAL, "no device link to %s\n",

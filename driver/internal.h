@@ -30,6 +30,7 @@
  *	device->claim_mutex		claims, the list of rings
  *	device->recover_mutex		one recovery at a time
  *	channel->mutex			from prep to issue; SEND before RECV
+ *	ring->reap_mutex		releases completed parts
  *	device->live (rwsem)		held for reading around everything that
  *					maps against the provider's device
  *	device->lock (irq-safe spinlock)	all lists and states of jobs, parts,
@@ -133,6 +134,7 @@ struct pinring_channel {
 	struct list_head issued;
 	u32 issued_parts;
 	u32 issued_bds;
+	u64 progress;			/* CLOCK_MONOTONIC ns of the last completion */
 	struct pinring_stats stats;
 
 	/* under device->claim_mutex */
@@ -149,10 +151,10 @@ struct pinring_device {
 	struct pinring_info info;	/* constant after probe, but for DEAD */
 	struct pinring_channel channel[PINRING_DIRS];
 
-	struct mutex claim_mutex;
-	struct mutex recover_mutex;
-	struct rw_semaphore live;
-	spinlock_t lock;
+	struct mutex claim_mutex;	/* claims, list of rings */
+	struct mutex recover_mutex;	/* one recovery at a time */
+	struct rw_semaphore live;	/* read: maps against the provider */
+	spinlock_t lock;		/* lists and states, see above */
 	bool dead;			/* under lock; set under live for writing too */
 	struct list_head rings;		/* changed under claim_mutex and lock */
 	u64 recoveries;
@@ -188,7 +190,6 @@ struct pinring_ring {
 	unsigned long memlock_pages;	/* RLIMIT_MEMLOCK at SETUP; ULONG_MAX: none */
 	u32 directions;
 	bool shared;
-	atomic_long_t pinned_pages;
 
 	/* The memory shared with user space, and the kernel's own indices. */
 	void *area;
@@ -199,7 +200,7 @@ struct pinring_ring {
 	struct pinring_cqe *cqes;
 	u32 sq_entries;
 	u32 cq_entries;
-	struct mutex submit_mutex;
+	struct mutex submit_mutex;	/* SQ consumption */
 	u32 sq_head;			/* under submit_mutex */
 
 	/* under device->lock */
@@ -214,10 +215,11 @@ struct pinring_ring {
 	wait_queue_head_t wait;
 	struct pinring_lane lane[PINRING_DIRS];
 	struct llist_head reap;
+	struct mutex reap_mutex;	/* one reaper: completions stay in order */
 	struct work_struct reap_work;
 	struct work_struct free_work;
 
-	struct mutex buffer_mutex;
+	struct mutex buffer_mutex;	/* changes of the table */
 	struct xarray buffers;
 	wait_queue_head_t buffer_wait;
 };
@@ -270,6 +272,8 @@ struct pinring_job {
 	enum pinring_dir dir;
 	u64 len;
 	u64 deadline;			/* CLOCK_MONOTONIC ns; U64_MAX: none */
+	u64 patience;			/* ns without progress of the channel; 0: deadline counts */
+	u64 submitted;			/* CLOCK_MONOTONIC ns, with patience */
 
 	/* where the bytes are */
 	struct pinring_iovec piece;	/* the one piece of a plain job */
@@ -332,7 +336,7 @@ struct pinring_buffer_entry {
 
 struct pinring_file {
 	struct pinring_device *pdev;
-	struct mutex setup_mutex;
+	struct mutex setup_mutex;	/* one SETUP at a time */
 	struct pinring_ring *ring;	/* store-release by SETUP, load-acquire by all */
 };
 
@@ -372,7 +376,7 @@ void pinring_job_put(struct pinring_job *job);
 void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe);
 void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags);
 void pinring_job_progress(struct pinring_job *job);
-bool pinring_job_expired(const struct pinring_job *job, u64 now);
+u64 pinring_job_due(const struct pinring_job *job);
 
 /* lane.c */
 void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
@@ -409,6 +413,7 @@ void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len,
 int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir);
 void pinring_channel_exit(struct pinring_channel *channel);
 void pinring_channel_pump(struct pinring_channel *channel);
+void pinring_channel_untake(struct pinring_part *part);
 void pinring_channel_withdraw(struct pinring_part *part);
 void pinring_channels_stop(struct pinring_device *pdev);
 

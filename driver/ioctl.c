@@ -221,7 +221,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 
 	ret = op->fn(file, ring, &arg);
 	if (op->copy_back && (!ret || op->fn == pinring_ioctl_enter) &&
-	    copy_to_user(uarg, &arg, op->size))
+	    copy_to_user(uarg, &arg, min_t(size_t, size, op->size)))
 		return -EFAULT;
 	return ret;
 }

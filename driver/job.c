@@ -65,9 +65,16 @@ void pinring_job_put(struct pinring_job *job)
 	kmem_cache_free(pinring_job_cache, job);
 }
 
-bool pinring_job_expired(const struct pinring_job *job, u64 now)
+/*
+ * Under device->lock: when the job ends if nothing happens; U64_MAX: never.
+ * A send that named no deadline is measured by what its channel does: it may
+ * be long, or far back in a queue, and still be well.
+ */
+u64 pinring_job_due(const struct pinring_job *job)
 {
-	return now >= job->deadline;
+	if (!job->patience)
+		return job->deadline;
+	return max(job->submitted, job->ring->pdev->channel[job->dir].progress) + job->patience;
 }
 
 /* Under device->lock: fixes the outcome and posts it. */
@@ -299,9 +306,11 @@ static int pinring_take_transfer(struct pinring_job *job, const struct pinring_s
 		return ret;
 
 	job->deadline = pinring_deadline(sqe->deadline_ns, sqe->flags & PINRING_SQE_ABS_DEADLINE,
-					 job->dir == PINRING_SEND ?
-						 ring->pdev->info.send_deadline_ns :
-						 PINRING_DEADLINE_NONE);
+					 PINRING_DEADLINE_NONE);
+	if (!sqe->deadline_ns && job->dir == PINRING_SEND) {
+		job->patience = ring->pdev->info.send_deadline_ns;
+		job->submitted = ktime_get_ns();
+	}
 	return pinring_check_framing(job, channel);
 }
 
@@ -420,15 +429,14 @@ void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe)
 	ring->unreaped++;
 	if (!ret && pdev->dead)
 		ret = -ENODEV;
-	if (!ret && transfer && pinring_job_expired(job, ktime_get_ns()))
+	if (!ret && transfer && ktime_get_ns() >= pinring_job_due(job))
 		ret = -ETIMEDOUT;
 	if (ret) {
 		job->error = ret;
 		pinring_job_settle(job);
 	} else if (transfer) {
 		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
-		if (job->deadline != U64_MAX)
-			pinring_deadline_arm(pdev, job->deadline);
+		pinring_deadline_arm(pdev, pinring_job_due(job));
 	} else {
 		pinring_job_submit_control(job, sqe);
 	}

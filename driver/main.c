@@ -162,7 +162,6 @@ static void pinring_device_kill(struct pinring_device *pdev)
 		pinring_ring_orphan(ring);
 		spin_unlock_irq(&pdev->lock);
 		pinring_ring_reap(ring);
-		flush_work(&ring->reap_work);
 		pinring_buffer_unmap_all(ring);
 		wake_up_all(&ring->wait);
 	}

@@ -87,7 +87,7 @@ static int pinring_part_pin(struct pinring_part *part)
 	struct pinring_job *job = part->job;
 	bool write = job->dir == PINRING_RECV;
 	/* A plain pin only where an enforced deadline bounds it. */
-	bool longterm = write || job->deadline == U64_MAX;
+	bool longterm = write || (job->deadline == U64_MAX && !job->patience);
 	unsigned long npages, done = 0;
 	struct pinring_walk walk;
 	u64 addr, bytes;

@@ -33,10 +33,8 @@ int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned lon
 	unsigned long limit = ring->memlock_pages;
 	long locked, new;
 
-	if (limit == ULONG_MAX) {
-		atomic_long_add(npages, &ring->pinned_pages);
+	if (limit == ULONG_MAX)
 		return 0;
-	}
 	if (npages > limit)
 		return -EDQUOT;
 
@@ -46,13 +44,11 @@ int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned lon
 		if ((unsigned long)new + headroom > limit)
 			return -EAGAIN;
 	} while (!atomic_long_try_cmpxchg(&ring->user->locked_vm, &locked, new));
-	atomic_long_add(npages, &ring->pinned_pages);
 	return 0;
 }
 
 void pinring_uncharge(struct pinring_ring *ring, unsigned long npages)
 {
-	atomic_long_sub(npages, &ring->pinned_pages);
 	if (ring->memlock_pages != ULONG_MAX)
 		atomic_long_sub(npages, &ring->user->locked_vm);
 }

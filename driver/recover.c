@@ -21,7 +21,7 @@ static int pinring_part_fault(const struct pinring_part *part, u64 now)
 		return job->error;
 	if (job->ring->pdev->dead)
 		return -ENODEV;
-	if (pinring_job_expired(job, now))
+	if (now >= pinring_job_due(job))
 		return -ETIMEDOUT;
 	return 0;
 }
@@ -47,14 +47,14 @@ static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
 	while ((part = list_first_entry_or_null(&channel->issued, struct pinring_part, link))) {
 		int fault = pinring_part_fault(part, now);
 
-		list_del_init(&part->link);
-		channel->issued_parts--;
-		channel->issued_bds -= part->bds;
+		pinring_channel_untake(part);
 		part->error = fault ? fault : -ECONNRESET;
 		if (!fault)
 			part->job->cqe_flags |= PINRING_CQE_COLLATERAL;
 		pinring_part_done(part);
 	}
+	/* What is handed over now starts afresh. */
+	channel->progress = ktime_get_ns();
 }
 
 /**
@@ -129,12 +129,12 @@ again:
 	list_for_each_entry(job, &ring->jobs, link) {
 		if (job->error)
 			continue;
-		if (pinring_job_expired(job, now)) {
+		if (now >= pinring_job_due(job)) {
 			/* Posting changes the list. */
 			pinring_job_fail(job, -ETIMEDOUT, 0);
 			goto again;
 		}
-		*next = min(*next, job->deadline);
+		*next = min(*next, pinring_job_due(job));
 	}
 }
 

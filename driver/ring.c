@@ -228,7 +228,8 @@ static bool pinring_ring_wait_over(struct pinring_ring *ring, u32 min_complete)
 
 	spin_lock_irq(&pdev->lock);
 	pinring_ring_flush(ring);
-	over = pinring_cq_ready(ring) >= min_complete || !ring->outstanding || pdev->dead;
+	/* An unbind ends all that is outstanding, so it need not be asked about. */
+	over = pinring_cq_ready(ring) >= min_complete || !ring->outstanding;
 	spin_unlock_irq(&pdev->lock);
 	return over;
 }
@@ -271,16 +272,21 @@ bool pinring_ring_writable(struct pinring_ring *ring)
 
 /* ---- what completed parts leave behind ---- */
 
-/* Process context. Safe to call at any time, by anyone. */
+/*
+ * Process context, anyone, any time. When it returns, all that was completed
+ * before the call is unpinned and uncharged.
+ */
 void pinring_ring_reap(struct pinring_ring *ring)
 {
-	struct llist_node *list = llist_del_all(&ring->reap);
 	struct pinring_part *part, *next;
+	struct llist_node *list;
 
+	mutex_lock(&ring->reap_mutex);
 	/* In the order of completion: it is the order of the CQEs. */
-	list = llist_reverse_order(list);
+	list = llist_reverse_order(llist_del_all(&ring->reap));
 	llist_for_each_entry_safe(part, next, list, reap)
 		pinring_part_release(part);
+	mutex_unlock(&ring->reap_mutex);
 }
 
 static void pinring_ring_reap_work(struct work_struct *work)
@@ -415,6 +421,7 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 	INIT_WORK(&ring->reap_work, pinring_ring_reap_work);
 	mutex_init(&ring->submit_mutex);
 	mutex_init(&ring->buffer_mutex);
+	mutex_init(&ring->reap_mutex);
 	xa_init_flags(&ring->buffers, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&ring->wait);
 	init_waitqueue_head(&ring->buffer_wait);
@@ -509,7 +516,6 @@ void pinring_ring_close(struct pinring_ring *ring)
 	if (issued)
 		pinring_recover(pdev);
 	pinring_ring_reap(ring);
-	flush_work(&ring->reap_work);
 
 	mutex_lock(&pdev->claim_mutex);
 	spin_lock_irq(&pdev->lock);

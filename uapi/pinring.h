@@ -82,7 +82,8 @@
 /*
  * Deadlines are nanoseconds of CLOCK_MONOTONIC, from the call on unless the
  * structure's absolute flag is set. 0 is the default of the thing at hand: a
- * send gets info.send_deadline_ns, everything else waits for ever.
+ * send ends when its channel has made no progress for info.send_deadline_ns,
+ * everything else waits for ever.
  */
 #define PINRING_DEADLINE_NONE	(~(__u64)0)
 
@@ -131,7 +132,9 @@
  * @chunk: bytes; the longest packet that always fits the BD budget, whatever
  *	the pages behind it: a packet job may be this long, and a split job is
  *	cut into packets of this length. The same for both directions.
- * @send_deadline_ns: deadline of a send that names none.
+ * @send_deadline_ns: patience with a send that names no deadline: it ends
+ *	when, since it was submitted, the send channel has completed no packet
+ *	for this long. A long job that moves on is left alone.
  * @max_job_bytes: longest job of one SQE.
  * @max_buffer_bytes: longest registered buffer.
  * @max_iov: most pieces of one PINRING_SQE_IOVEC job.
