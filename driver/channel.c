@@ -10,13 +10,14 @@
  * stop		process context, both channels' mutexes held.
  *
  * The BD budget: a part is handed over only when the BDs it needs are free,
- * so prep never fails for lack of them. It can still fail for lack of memory
+ * so prep does not fail for lack of them. It can still fail for lack of memory
  * (providers allocate with GFP_NOWAIT); then the part stays first in line.
  *
  * The receive depth: see struct pinring_quirk. With xilinx_dma completions
  * are reported per idle restart, so a receive more than one ahead would hide
  * the packet before it.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -24,6 +25,7 @@
 
 #include "internal.h"
 
+#define PINRING_PREP_TRIES	5
 #define PINRING_PREP_RETRY	msecs_to_jiffies(10)
 #define PINRING_PREP_FAILURES	100
 
@@ -165,9 +167,20 @@ static bool pinring_channel_submit(struct pinring_channel *channel, struct pinri
 	enum dma_transfer_direction dir =
 		channel->dir == PINRING_SEND ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM;
 	struct dma_async_tx_descriptor *desc;
+	unsigned int tries;
 
-	desc = dmaengine_prep_slave_sg(channel->dma, part->sgt.sgl, part->sgt.nents, dir,
-				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+	/*
+	 * xilinx_dma frees a descriptor's BDs after its callback has returned
+	 * (xilinx_dma_chan_desc_cleanup), which is when we are told that they
+	 * are free: wait out that moment.
+	 */
+	for (tries = 0; tries < PINRING_PREP_TRIES; tries++) {
+		desc = dmaengine_prep_slave_sg(channel->dma, part->sgt.sgl, part->sgt.nents, dir,
+					       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
+		if (desc)
+			break;
+		usleep_range(20, 50);
+	}
 	if (!desc)
 		return false;
 	channel->prep_failures = 0;
