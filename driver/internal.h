@@ -265,6 +265,7 @@ struct pinring_job {
 	struct pinring_ring *ring;
 	struct list_head link;		/* ring->jobs, then ring->overflow */
 	struct list_head lane_link;	/* lane->jobs while bytes are unprepared */
+	struct list_head doomed_link;	/* pinring_jobs_end() */
 
 	u64 user_data;
 	u32 sqe_flags;
@@ -376,6 +377,10 @@ void pinring_job_put(struct pinring_job *job);
 void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe);
 void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags);
 void pinring_job_progress(struct pinring_job *job);
+bool pinring_job_any(const struct pinring_job *job, u64 arg);
+unsigned int pinring_jobs_end(struct pinring_ring *ring,
+			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
+			      int error);
 u64 pinring_job_due(const struct pinring_job *job);
 
 /* lane.c */

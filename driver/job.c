@@ -32,6 +32,9 @@ static const u32 pinring_op_flags[] = {
 	[PINRING_OP_DRAIN] = 0,
 };
 
+/* Jobs ended with interrupts off, at a time. */
+#define PINRING_END_BATCH	128U
+
 /* Known to the ABI, not available yet: the feature bits are off. */
 #define PINRING_UNAVAILABLE_FLAGS \
 	(PINRING_SQE_GATHER | PINRING_SQE_APP_WORDS | PINRING_SQE_ABORT)
@@ -141,6 +144,57 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
 		queue_work(pinring_wq, &pdev->recover_work);
 	pinring_job_progress(job);
 	pinring_job_put(job);
+}
+
+/**
+ * pinring_jobs_end - fail the jobs of a ring that match
+ * @ring: the ring.
+ * @match: says which; called under device->lock.
+ * @arg: for @match.
+ * @error: what they end with.
+ *
+ * Takes device->lock, for a bounded number of jobs at a time: a ring may have
+ * thousands, and interrupts are off meanwhile.
+ *
+ * Return: how many.
+ */
+unsigned int pinring_jobs_end(struct pinring_ring *ring,
+			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
+			      int error)
+{
+	struct pinring_device *pdev = ring->pdev;
+	struct pinring_job *job, *next;
+	unsigned int ended = 0, batch;
+
+	do {
+		LIST_HEAD(doomed);
+
+		batch = 0;
+		spin_lock_irq(&pdev->lock);
+		list_for_each_entry(job, &ring->jobs, link) {
+			if (job->error || !match(job, arg))
+				continue;
+			refcount_inc(&job->refs);
+			list_add_tail(&job->doomed_link, &doomed);
+			if (++batch == PINRING_END_BATCH)
+				break;
+		}
+		/* A second list, as the end of one job can take DRAINs off the first. */
+		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
+			list_del(&job->doomed_link);
+			pinring_job_fail(job, error, 0);
+			pinring_job_put(job);
+		}
+		spin_unlock_irq(&pdev->lock);
+		ended += batch;
+		cond_resched();
+	} while (batch == PINRING_END_BATCH);
+	return ended;
+}
+
+bool pinring_job_any(const struct pinring_job *job, u64 arg)
+{
+	return true;
 }
 
 /* BDs that the provider needs at worst for pieces [offset, offset + len). */
@@ -333,22 +387,10 @@ static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data)
 	return ret;
 }
 
-/* Under device->lock. Returns how many; their posting changes the list. */
-static u64 pinring_cancel_all(struct pinring_ring *ring)
+static bool pinring_job_withdrawable(const struct pinring_job *job, u64 arg)
 {
-	struct pinring_job *job;
-	u64 n = 0;
-
-again:
-	list_for_each_entry(job, &ring->jobs, link) {
-		if (job->state == PINRING_JOB_QUEUED && !job->error &&
-		    (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV)) {
-			pinring_job_fail(job, -ECANCELED, 0);
-			n++;
-			goto again;
-		}
-	}
-	return n;
+	return job->state == PINRING_JOB_QUEUED &&
+	       (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV);
 }
 
 static int pinring_check_sqe(const struct pinring_sqe *sqe)
@@ -374,27 +416,49 @@ static int pinring_check_sqe(const struct pinring_sqe *sqe)
 	return 0;
 }
 
-/* Under device->lock: a job with no bytes of its own to move. */
+/* On ring->jobs already, so that what it waits for or ends is before it. */
 static void pinring_job_submit_control(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
 	struct pinring_ring *ring = job->ring;
+	struct pinring_device *pdev = ring->pdev;
 
-	switch (job->opcode) {
-	case PINRING_OP_CANCEL:
-		if (sqe->flags & PINRING_SQE_ALL) {
-			job->bytes = pinring_cancel_all(ring);
-		} else {
-			job->error = pinring_cancel_one(ring, sqe->addr);
-			job->bytes = !job->error;
-		}
-		break;
-	case PINRING_OP_DRAIN:
-		/* ring_post() settles it when it is the oldest. */
-		if (!list_is_first(&job->link, &ring->jobs))
-			return;
-		break;
+	if (job->opcode == PINRING_OP_CANCEL && (sqe->flags & PINRING_SQE_ALL))
+		job->bytes = pinring_jobs_end(ring, pinring_job_withdrawable, 0, -ECANCELED);
+
+	spin_lock_irq(&pdev->lock);
+	if (job->opcode == PINRING_OP_CANCEL && !(sqe->flags & PINRING_SQE_ALL)) {
+		job->error = pinring_cancel_one(ring, sqe->addr);
+		job->bytes = !job->error;
 	}
-	pinring_job_settle(job);
+	/* A DRAIN is settled by pinring_ring_post() when it is the oldest. */
+	if (job->state != PINRING_JOB_SETTLED &&
+	    (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs)))
+		pinring_job_settle(job);
+	spin_unlock_irq(&pdev->lock);
+}
+
+/* Into its ring's list, and its lane; or settled, if it can't be. */
+static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error)
+{
+	struct pinring_ring *ring = job->ring;
+	struct pinring_device *pdev = ring->pdev;
+
+	spin_lock_irq(&pdev->lock);
+	list_add_tail(&job->link, &ring->jobs);
+	ring->outstanding++;
+	ring->unreaped++;
+	if (!error && pdev->dead)
+		error = -ENODEV;
+	if (!error && transfer && ktime_get_ns() >= pinring_job_due(job))
+		error = -ETIMEDOUT;
+	if (error) {
+		job->error = error;
+		pinring_job_settle(job);
+	} else if (transfer) {
+		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
+		pinring_deadline_arm(pdev, pinring_job_due(job));
+	}
+	spin_unlock_irq(&pdev->lock);
 }
 
 /**
@@ -407,40 +471,25 @@ static void pinring_job_submit_control(struct pinring_job *job, const struct pin
  */
 void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
-	struct pinring_ring *ring = job->ring;
-	struct pinring_device *pdev = ring->pdev;
-	bool transfer;
-	int ret;
+	bool transfer = sqe->opcode == PINRING_OP_SEND || sqe->opcode == PINRING_OP_RECV;
+	int error;
 
 	job->opcode = sqe->opcode;
 	job->user_data = sqe->user_data;
 	job->sqe_flags = sqe->flags;
 
-	ret = pinring_check_sqe(sqe);
-	transfer = sqe->opcode == PINRING_OP_SEND || sqe->opcode == PINRING_OP_RECV;
-	if (!ret && transfer)
-		ret = pinring_take_transfer(job, sqe);
-	if (ret)
+	error = pinring_check_sqe(sqe);
+	if (!error && transfer)
+		error = pinring_take_transfer(job, sqe);
+	if (error)
 		job->opcode = PINRING_OP_NOP;
 
-	spin_lock_irq(&pdev->lock);
-	list_add_tail(&job->link, &ring->jobs);
-	ring->outstanding++;
-	ring->unreaped++;
-	if (!ret && pdev->dead)
-		ret = -ENODEV;
-	if (!ret && transfer && ktime_get_ns() >= pinring_job_due(job))
-		ret = -ETIMEDOUT;
-	if (ret) {
-		job->error = ret;
-		pinring_job_settle(job);
-	} else if (transfer) {
-		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
-		pinring_deadline_arm(pdev, pinring_job_due(job));
-	} else {
+	/* It may be over, reaped and gone as soon as it is on the list. */
+	refcount_inc(&job->refs);
+	pinring_job_enlist(job, transfer, error);
+	if (!error && !transfer)
 		pinring_job_submit_control(job, sqe);
-	}
-	spin_unlock_irq(&pdev->lock);
+	pinring_job_put(job);
 }
 
 int pinring_job_init(void)

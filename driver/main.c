@@ -125,21 +125,6 @@ static struct pinring_ring *pinring_ring_next(struct pinring_device *pdev,
 	return NULL;
 }
 
-/* Under device->lock: whatever the provider does not have ends here. */
-static void pinring_ring_orphan(struct pinring_ring *ring)
-{
-	struct pinring_job *job;
-
-again:
-	list_for_each_entry(job, &ring->jobs, link) {
-		if (!job->error) {
-			/* Posting changes the list. */
-			pinring_job_fail(job, -ENODEV, 0);
-			goto again;
-		}
-	}
-}
-
 /* Ends everything, waits until nothing of ours is mapped. Files may be open. */
 static void pinring_device_kill(struct pinring_device *pdev)
 {
@@ -158,9 +143,7 @@ static void pinring_device_kill(struct pinring_device *pdev)
 
 	mutex_lock(&pdev->claim_mutex);
 	while ((ring = pinring_ring_next(pdev, ring))) {
-		spin_lock_irq(&pdev->lock);
-		pinring_ring_orphan(ring);
-		spin_unlock_irq(&pdev->lock);
+		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
 		pinring_ring_reap(ring);
 		pinring_buffer_unmap_all(ring);
 		wake_up_all(&ring->wait);

@@ -120,38 +120,45 @@ void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
 			 deadline > now ? nsecs_to_jiffies64(deadline - now) + 1 : 0);
 }
 
-/* Under device->lock: ends expired jobs; what the provider has needs a recovery. */
-static void pinring_expire_ring(struct pinring_ring *ring, u64 now, u64 *next)
+static bool pinring_job_overdue(const struct pinring_job *job, u64 now)
 {
-	struct pinring_job *job;
+	return now >= pinring_job_due(job);
+}
 
-again:
-	list_for_each_entry(job, &ring->jobs, link) {
-		if (job->error)
-			continue;
-		if (now >= pinring_job_due(job)) {
-			/* Posting changes the list. */
-			pinring_job_fail(job, -ETIMEDOUT, 0);
-			goto again;
-		}
-		*next = min(*next, pinring_job_due(job));
-	}
+/* Ends expired jobs; those that the provider has ask for a recovery. */
+static void pinring_expire_ring(struct pinring_ring *ring, u64 now)
+{
+	struct pinring_device *pdev = ring->pdev;
+	struct pinring_job *job;
+	u64 next = U64_MAX;
+
+	pinring_jobs_end(ring, pinring_job_overdue, now, -ETIMEDOUT);
+
+	spin_lock_irq(&pdev->lock);
+	list_for_each_entry(job, &ring->jobs, link)
+		if (!job->error)
+			next = min(next, pinring_job_due(job));
+	pinring_deadline_arm(pdev, next);
+	spin_unlock_irq(&pdev->lock);
 }
 
 static void pinring_deadline_work(struct work_struct *work)
 {
 	struct pinring_device *pdev =
 		container_of(to_delayed_work(work), struct pinring_device, deadline_work);
-	u64 now = ktime_get_ns(), next = U64_MAX;
 	struct pinring_ring *ring;
+	u64 now;
 
+	/* Whoever arms from here on arms a run after this one. */
 	spin_lock_irq(&pdev->lock);
 	pdev->deadline_next = U64_MAX;
-	list_for_each_entry(ring, &pdev->rings, link)
-		pinring_expire_ring(ring, now, &next);
-	if (next != U64_MAX)
-		pinring_deadline_arm(pdev, next);
 	spin_unlock_irq(&pdev->lock);
+
+	now = ktime_get_ns();
+	mutex_lock(&pdev->claim_mutex);
+	list_for_each_entry(ring, &pdev->rings, link)
+		pinring_expire_ring(ring, now);
+	mutex_unlock(&pdev->claim_mutex);
 }
 
 void pinring_recover_init(struct pinring_device *pdev)

@@ -460,31 +460,6 @@ free:
 	return ret;
 }
 
-/* Under device->lock: ends every job; says whether the provider has some. */
-static bool pinring_ring_fail_jobs(struct pinring_ring *ring)
-{
-	struct pinring_job *job;
-	bool again, issued = false;
-	unsigned int i;
-
-	do {
-		again = false;
-		list_for_each_entry(job, &ring->jobs, link) {
-			if (job->error)
-				continue;
-			/* Posting changes the list. */
-			pinring_job_fail(job, -ECANCELED, 0);
-			again = true;
-			break;
-		}
-	} while (again);
-
-	list_for_each_entry(job, &ring->jobs, link)
-		for (i = 0; i < ARRAY_SIZE(job->part); i++)
-			issued |= job->part[i].state == PINRING_PART_ISSUED;
-	return issued;
-}
-
 /**
  * pinring_ring_close - the file is gone: end everything
  * @ring: the ring; its last reference may outlive this call.
@@ -499,11 +474,13 @@ void pinring_ring_close(struct pinring_ring *ring)
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job, *next;
 	struct eventfd_ctx *eventfd;
-	bool issued;
 
 	spin_lock_irq(&pdev->lock);
 	ring->closing = true;
-	issued = pinring_ring_fail_jobs(ring);
+	spin_unlock_irq(&pdev->lock);
+	pinring_jobs_end(ring, pinring_job_any, 0, -ECANCELED);
+
+	spin_lock_irq(&pdev->lock);
 	list_for_each_entry_safe(job, next, &ring->overflow, link) {
 		list_del_init(&job->link);
 		ring->unreaped--;
@@ -513,8 +490,7 @@ void pinring_ring_close(struct pinring_ring *ring)
 	ring->eventfd = NULL;
 	spin_unlock_irq(&pdev->lock);
 
-	if (issued)
-		pinring_recover(pdev);
+	pinring_recover(pdev);
 	pinring_ring_reap(ring);
 
 	mutex_lock(&pdev->claim_mutex);
