@@ -114,7 +114,7 @@ static void pinring_mapping_undo(struct pinring_device *pdev, struct pinring_map
 {
 	if (!map->mapped)
 		return;
-	dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, 0);
+	dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, PINRING_MAP_ATTRS);
 	map->mapped = false;
 	if (atomic_dec_and_test(&pdev->mapped))
 		wake_up(&pdev->unmapped);
@@ -138,7 +138,7 @@ static int pinring_mapping_make(struct pinring_buffer_entry *buffer, struct pinr
 	down_read(&pdev->live);
 	if (pdev->dead) {
 		ret = -ENODEV;
-	} else if (dma_map_sgtable(dma_dev, &map->sgt, dma_dir, 0)) {
+	} else if (dma_map_sgtable(dma_dev, &map->sgt, dma_dir, PINRING_MAP_ATTRS)) {
 		ret = -ENOMEM;
 	} else {
 		map->mapped = true;

@@ -75,6 +75,14 @@
 /* Parts of one lane that are prepared and not completed. */
 #define PINRING_LANE_PARTS	64U
 
+/*
+ * Mapping and CPU syncs are apart, always: a registered buffer is synced per
+ * job, and unmapping it must not write an old bounce buffer (swiotlb) over
+ * what the program has put there since. It also is what keeps a program that
+ * names the same memory in two receives from raising a DMA-API warning.
+ */
+#define PINRING_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 enum pinring_dir {
 	PINRING_SEND,
 	PINRING_RECV,

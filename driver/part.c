@@ -195,10 +195,13 @@ static int pinring_part_map(struct pinring_part *part)
 	down_read(&pdev->live);
 	if (pdev->dead) {
 		ret = -ENODEV;
-	} else if (dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part), 0)) {
+	} else if (dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part),
+				   PINRING_MAP_ATTRS)) {
 		/* swiotlb or IOMMU space is used up: memory, of a kind. */
 		ret = -ENOMEM;
 	} else {
+		dma_sync_sgtable_for_device(channel->dma_dev, &part->sgt,
+					    pinring_part_dma_dir(part));
 		part->mapped = true;
 		atomic_inc(&pdev->mapped);
 	}
@@ -215,6 +218,16 @@ static int pinring_part_map(struct pinring_part *part)
 		return -EMSGSIZE;
 	part->bds = bds;
 	return 0;
+}
+
+static void pinring_part_unmap(struct pinring_part *part)
+{
+	struct device *dma_dev = pinring_part_channel(part)->dma_dev;
+	enum dma_data_direction dma_dir = pinring_part_dma_dir(part);
+
+	if (part->need_sync)
+		dma_sync_sgtable_for_cpu(dma_dev, &part->sgt, dma_dir);
+	dma_unmap_sgtable(dma_dev, &part->sgt, dma_dir, PINRING_MAP_ATTRS);
 }
 
 static void pinring_part_free_sg(struct pinring_part *part)
@@ -441,11 +454,11 @@ void pinring_part_release(struct pinring_part *part)
 
 	if (part->mapped) {
 		if (pinring_part_oneshot(part))
-			dma_unmap_sgtable(pinring_part_channel(part)->dma_dev, &part->sgt,
-					  pinring_part_dma_dir(part), 0);
-		else if (part->need_sync)
+			pinring_part_unmap(part);
+		else if (part->need_sync && part->moved)
+			/* What came, no more: the rest of a bounce buffer is old. */
 			pinring_buffer_sync(job->buffer->map[job->dir],
-					    job->buffer_offset + part->offset, part->len, true);
+					    job->buffer_offset + part->offset, part->moved, true);
 		pinring_part_drop_mapped(part);
 	}
 
