@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""./run COMMAND: reads the command line."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+
+from . import clean, demo, lint, prompt, suite
+from .report import Failure
+
+
+HELP = """\
+./run demo [FILE]          build everything, boot the guest, send FILE (default: 40 MiB of this machine's
+                           programs) out through the ring and back, compare hashes, print a throughput table
+./run test                 all that CI runs: unit tests on the host, everything else in the guest
+./run test unit | stock    only the one half, or only the other
+./run test NAME... [-- F]  programs of test/programs.toml, with Catch2's filters and options F
+./run bench [-- ARGS]      pinring-bench in the guest, for instance ./run bench -- --json
+./run shell                a prompt in the guest, modules loaded
+./run guest -- COMMAND     one command in the guest as uid 1000; its exit code comes back
+./run lint [CHECK...]      formatting, static checkers, kernel style
+./run clean [cache]        remove what was built; with "cache", what was downloaded too
+
+./run COMMAND --help tells the options. Logs of the last runs are in build/logs. Downloaded kernels are
+kept in ${XDG_CACHE_HOME:-~/.cache}/pinring. Missing packages are installed with apt-get, and named.
+"""
+
+
+def _kernel_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kernel", metavar="SERIES", help="6.1 or 6.12 (default: the first that the suite has)")
+    parser.add_argument("--kvm", action="store_true", help="use KVM, if it shows a living guest")
+
+
+def _guest_options(parser: argparse.ArgumentParser) -> None:
+    _kernel_option(parser)
+    parser.add_argument("--add", metavar="FILE", action="append", default=[], help="a host's file, into /data")
+    parser.add_argument("--program", metavar="NAME", action="append", default=[],
+                        help="a program of the build, into /programs (one that COMMAND names is there anyway)")
+    parser.add_argument("--cmdline", default="", metavar="WORDS", help="further words for the kernel")
+    parser.add_argument("--no-modules", action="store_true", help="boot without pinring's modules")
+    parser.add_argument("--no-programs", action="store_true", help="don't look at the build at all")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    # What follows "--" is not for us: a command, Catch2's filters, options of the benchmark.
+    rest: list[str] = []
+    if "--" in argv:
+        rest = argv[argv.index("--") + 1:]
+        argv = argv[:argv.index("--")]
+
+    parser = argparse.ArgumentParser(prog="./run", usage="./run COMMAND [OPTION...]; ./run help tells all")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=function)
+        return sub
+
+    sub = command("demo", demo.demo, "a file out through the ring and back, and a throughput table")
+    sub.add_argument("file", nargs="?", metavar="FILE")
+    _kernel_option(sub)
+
+    sub = command("test", suite.test, "all tests, or those named")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="unit, stock, or names from test/programs.toml")
+    sub.add_argument("-v", "--verbose", action="store_true", help="show what passing programs print, too")
+    _kernel_option(sub)
+
+    sub = command("bench", demo.bench, "pinring-bench in the guest; its arguments follow --")
+    _kernel_option(sub)
+
+    sub = command("shell", prompt.shell, "a prompt in the guest")
+    _guest_options(sub)
+
+    sub = command("guest", prompt.guest, "one command in the guest, as uid 1000; it follows --")
+    _guest_options(sub)
+    sub.add_argument("--root", action="store_true", help="as root")
+    sub.add_argument("--deadline", type=float, default=120.0, metavar="SECONDS")
+    sub.add_argument("--tail", type=int, default=15, metavar="LINES", help="of the kernel's log (default 15)")
+
+    sub = command("lint", lint.lint, "formatting, static checkers, kernel style")
+    sub.add_argument("names", nargs="*", metavar="CHECK", help="beginnings of names of checks")
+
+    sub = command("clean", clean.clean, "remove what was built")
+    sub.add_argument("what", nargs="?", metavar="cache", help="what was downloaded, too")
+
+    command("help", lambda args: print(HELP, end="") or 0, "all commands")
+
+    args = parser.parse_args(argv or ["help"])
+    args.rest = rest
+    return args
+
+
+def main() -> int:
+    # SIGTERM unwinds like Ctrl-C, so that whatever runs is ended.
+    def terminated(*_: object) -> None:
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, terminated)
+    args = parse(sys.argv[1:])
+    try:
+        return int(args.run(args))
+    except Failure as failure:
+        print(f"./run {args.command}: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n./run {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Kbuild of driver/ in a folder of its own, so that the source tree stays clean.
+
+Kbuild builds a module next to its sources. The sources are copied, and only
+what changed is copied again: make sees old times and builds only that.
+"""
+
+import argparse
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# driver/ reaches the uapi header as ../uapi.
+PARTS = ("driver", "uapi")
+SOURCES = {".c", ".h", ".S"}
+MAKEFILES = {"Kbuild", "Makefile"}
+
+
+def _is_source(path: Path) -> bool:
+    return (path.suffix in SOURCES and not path.name.endswith(".mod.c")) or path.name in MAKEFILES
+
+
+def sources(root: Path) -> list[Path]:
+    return sorted(path for part in PARTS for path in (root / part).rglob("*") if _is_source(path))
+
+
+def sync(root: Path, into: Path) -> None:
+    wanted = {path.relative_to(root) for path in sources(root)}
+    for relative in wanted:
+        source, copy = root / relative, into / relative
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
+            shutil.copyfile(source, copy)
+    for path in sources(into):
+        if path.relative_to(into) not in wanted:
+            path.unlink()
+
+
+def make(into: Path, kdir: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """make -C driver, as by hand, with output and errors in one text."""
+    # BTF of modules would want pahole and the kernel's vmlinux; nobody here reads it.
+    return subprocess.run(
+        ["make", "-C", str(into / "driver"), f"KDIR={kdir}", f"-j{os.cpu_count() or 1}",
+         "CONFIG_DEBUG_INFO_BTF_MODULES=", *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        env={**os.environ, "LC_ALL": "C"})
+
+
+def main() -> int:
+    """The way Meson's target "modules" comes here."""
+    parser = argparse.ArgumentParser()
+    for name in ("--source", "--into", "--kdir", "--stamp"):
+        parser.add_argument(name, type=Path, required=True)
+    args = parser.parse_args()
+    sync(args.source, args.into)
+    done = make(args.into, args.kdir.resolve())
+    sys.stdout.write(done.stdout)
+    if done.returncode == 0:
+        args.stamp.touch()
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

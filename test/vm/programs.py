@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""test/programs.toml: which programs run in the guest, and how."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from .paths import ROOT
+from .report import Failure
+
+FILE = ROOT / "test" / "programs.toml"
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str  # of the executable, in whatever folder Meson makes it
+    deadline: float  # seconds, in an emulated guest on two busy cores
+    user: str = "user"  # uid 1000 with 8 MiB memlock, or "root"
+    args: str = ""  # as typed in a shell
+    smoke: bool = False  # runs on the further kernels too
+    reload: bool = False  # wants modules that nobody has used yet
+    cmdline: str = ""  # further words for the kernel: a boot of its own
+
+
+KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str}
+
+
+def _program(entry: dict[str, Any]) -> Program:
+    name = entry.get("name", "?")
+    for word, value in entry.items():
+        if word not in KINDS:
+            raise Failure(f"{FILE.name}: {name}: unknown key {word}; there are {', '.join(KINDS)}")
+        if not isinstance(value, KINDS[word]):
+            raise Failure(f"{FILE.name}: {name}: {word} wants a {KINDS[word].__name__}")
+    if "name" not in entry or "deadline" not in entry:
+        raise Failure(f"{FILE.name}: {name}: name and deadline are needed")
+    if entry.get("user", "user") not in ("user", "root"):
+        raise Failure(f"{FILE.name}: {name}: user is \"user\" or \"root\"")
+    return Program(**entry)
+
+
+def read() -> list[Program]:
+    if not FILE.exists():
+        return []
+    try:
+        found = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise Failure(f"{FILE.name}: {error}") from error
+    programs = [_program(entry) for entry in found.get("program", [])]
+    names = [program.name for program in programs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise Failure(f"{FILE.name}: listed twice: {', '.join(sorted(twice))}")
+    return programs

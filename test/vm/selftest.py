@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Tests of the harness itself, as far as they need no guest."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from .cpio import Archive
+from .gate import Pins, complaints
+from .guest import clean
+
+
+class GateTest(unittest.TestCase):
+    """What is a complaint of the kernel and what only looks like one."""
+
+    def test_a_warning_is_a_complaint(self) -> None:
+        line = "[    4.1] WARNING: CPU: 0 PID: 71 at mm/gup.c:72 try_get_folio+0x1/0x2"
+        self.assertEqual(complaints(["[    4.0] fine", line]), [line])
+
+    def test_every_kind_of_report_is_seen(self) -> None:
+        for text in ("BUG: unable to handle page fault for address: 0000000000001000",
+                     "BUG: KASAN: slab-out-of-bounds in f+0x1/0x2",
+                     "Oops: 0002 [#1] PREEMPT SMP NOPTI",
+                     "general protection fault, probably for non-canonical address",
+                     "INFO: task pinring:71 blocked for more than 30 seconds.",
+                     "WARNING: possible circular locking dependency detected",
+                     "WARNING: possible recursive locking detected",
+                     "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+                     "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+                     "Kernel panic - not syncing: Fatal exception",
+                     "refcount_t: underflow; use-after-free.",
+                     "list_del corruption, ffff888 is LIST_POISON1",
+                     "** 12 printk messages dropped **",
+                     "DMA-API: exceeded 7 overlapping mappings"):
+            with self.subTest(text):
+                self.assertEqual(len(complaints([f"[   12.345678] {text}"])), 1)
+
+    def test_harmless_lines_pass(self) -> None:
+        self.assertEqual(complaints([
+            "[    0.1] ACPI: If the device works, please report a bug to your vendor",
+            "[    3.7] pinring: loading out-of-tree module taints kernel.",
+            "[    3.7] pinring: module verification failed: signature and/or required key missing - tainting kernel",
+            "[    3.8] warning: `pinring' uses a deprecated call",
+            "[    3.9] oops=panic is set"]), [])
+
+
+class PinsTest(unittest.TestCase):
+    """Each program is charged with its own pins only."""
+
+    def test_a_balance_is_no_charge(self) -> None:
+        self.assertEqual(Pins(0, 0).charge(100, 100), 0)
+
+    def test_a_leak_is_charged_once(self) -> None:
+        pins = Pins(5, 5)
+        self.assertEqual(pins.charge(20, 17), 3)
+        self.assertEqual(pins.charge(30, 27), 0)
+
+    def test_a_second_unpin_is_negative(self) -> None:
+        self.assertEqual(Pins(0, 0).charge(10, 11), -1)
+
+
+class OutputTest(unittest.TestCase):
+    """What a program printed, without what the channel added."""
+
+    def test_trailer_colours_and_returns_are_gone(self) -> None:
+        self.assertEqual(clean(b"\x1b[0;32mfine\x1b[0m\r\n\x1eend 12\n"), "fine\n")
+
+
+class ArchiveTest(unittest.TestCase):
+    """The form that the kernel unpacks."""
+
+    def test_members_are_aligned_and_ended(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "archive"
+            with Archive(path) as archive:
+                archive.text("a/b/c", "12345", 0o600)
+                archive.link("d", "a")
+            raw = path.read_bytes()
+        self.assertEqual(len(raw) % 4, 0)
+        names = []
+        at = 0
+        while at < len(raw):
+            self.assertEqual(raw[at:at + 6], b"070701")
+            fields = [int(raw[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
+            name = raw[at + 110:at + 110 + fields[11] - 1].decode()
+            names.append(name)
+            at += (110 + fields[11] + 3) // 4 * 4
+            if name == "a/b/c":
+                self.assertEqual(raw[at:at + fields[6]], b"12345")
+                self.assertEqual(fields[1], 0o100600)
+            at += (fields[6] + 3) // 4 * 4
+        self.assertEqual(names, ["a", "a/b", "a/b/c", "d", "TRAILER!!!"])
