@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+//
+// What the provider reports as failed, and packets that are not as long as was promised.
+#include "catch.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "support/guarded_memory.hpp"
+#include "support/loop.hpp"
+#include "support/needs.hpp"
+#include "support/pattern.hpp"
+#include "support/raw_ring.hpp"
+#include "support/sim_control.hpp"
+
+using namespace support;
+
+namespace {
+
+const auto needed = support::needs{{"loop0", "batch0", "sink0", "source0"}}.switches();
+
+constexpr std::size_t bytes = 1000;
+
+ring_options claiming(std::uint32_t directions) {
+  ring_options options;
+  options.directions = directions;
+  return options;
+}
+
+pinring_sqe within(pinring_sqe sqe, std::chrono::nanoseconds deadline) {
+  sqe.deadline_ns = static_cast<std::uint64_t>(deadline.count());
+  return sqe;
+}
+
+/// Whether the first n bytes are these and the rest is as guarded_memory made it.
+bool holds_exactly(const guarded_memory& memory, std::span<const std::byte> first) {
+  return same_bytes(memory.data().first(first.size()), first) &&
+         std::ranges::all_of(memory.data().subspan(first.size()),
+                             [](std::byte b) { return b == std::byte{0xEE}; }) &&
+         memory.guards_intact();
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------- errors of the
+// provider
+
+TEST_CASE("A send that the provider reports as failed is EIO, with the provider's word") {
+  raw_ring ring("loop0");
+  sim loop0("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  loop0.fail_send(1);
+
+  const auto result = loop(ring, out.data(), in.data());
+  CHECK(outcome_of(result.sent) == outcome{EIO});
+  CHECK(result.sent.provider_result == PINRING_PROVIDER_READ_FAILED);
+  CHECK(result.sent.bytes == 0);
+  CHECK(outcome_of(result.received) == success);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A receive that the provider reports as failed is EIO, with the provider's word") {
+  raw_ring ring("loop0");
+  sim loop0("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  loop0.fail_recv(1);
+
+  const auto result = loop(ring, out.data(), in.data());
+  CHECK(outcome_of(result.received) == outcome{EIO});
+  CHECK(result.received.provider_result == PINRING_PROVIDER_WRITE_FAILED);
+  CHECK(result.received.bytes == 0);
+  CHECK(outcome_of(result.sent) == success);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("One failed job among many is the only one that fails") {
+  raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
+  sim sink0("sink0");
+  const guarded_memory out(bytes);
+  for (std::uint64_t i = 0; i < 10; ++i)
+    ring.push(make_send(out.data(), i));
+  sink0.fail_send(1);
+  REQUIRE(ring.submit().submitted == 10);
+
+  const auto cqes = ring.wait(10);
+  CHECK(std::ranges::count_if(cqes, [](const auto& c) { return outcome_of(c) == outcome{EIO}; }) ==
+        1);
+  CHECK(std::ranges::count_if(cqes, [](const auto& c) { return c.result == 0; }) == 9);
+}
+
+TEST_CASE("A split job of which a packet fails is EIO and does not hang") {
+  raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
+  sim sink0("sink0");
+  const guarded_memory memory(5 * ring.info().chunk);
+  sink0.fail_send(1);
+
+  const auto cqe = ring.run(make_send(memory.data(), 1, PINRING_SQE_SPLIT));
+  CHECK(outcome_of(cqe) == outcome{EIO});
+  CHECK(cqe.bytes < memory.size());
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A failed job on a registered buffer leaves the buffer of use") {
+  raw_ring ring("loop0");
+  sim loop0("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  ring.register_at(0, in.data());
+  loop0.fail_recv(1);
+  REQUIRE(outcome_of(
+              loop(ring, make_send(out.data(), 0), make_registered(PINRING_OP_RECV, 0, 0, bytes, 0))
+                  .received) == outcome{EIO});
+
+  CHECK(loop(ring, make_send(out.data(), 0), make_registered(PINRING_OP_RECV, 0, 0, bytes, 0))
+            .moved(bytes));
+  CHECK(ring.remove_at(0, PINRING_BUFFER_WAIT, patience) == success);
+}
+
+TEST_CASE("A success says that the provider said so") {
+  raw_ring ring("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+
+  const auto result = loop(ring, out.data(), in.data());
+  CHECK(result.sent.provider_result == PINRING_PROVIDER_OK);
+  CHECK(result.received.provider_result == PINRING_PROVIDER_OK);
+}
+
+// ---------------------------------------------------------------------------- short packets
+
+TEST_CASE("A receive that may be short says exactly how much came") {
+  const auto* const device = GENERATE("loop0", "batch0");
+  const auto n = GENERATE(std::size_t{1}, std::size_t{999}, std::size_t{4095}, std::size_t{4096},
+                          std::size_t{4097}, std::size_t{65'537}, std::size_t{299'999});
+  CAPTURE(device, n);
+  raw_ring ring(device);
+  const guarded_memory out(n);
+  const guarded_memory in(300'000);
+  fill_pattern(out.data(), n);
+
+  const auto result =
+      loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0, PINRING_SQE_MAY_BE_SHORT));
+  CHECK(outcome_of(result.sent) == success);
+  CHECK(outcome_of(result.received) == success);
+  CHECK(result.received.bytes == n);
+  CHECK(result.received.flags == PINRING_CQE_SHORT);
+  CHECK(holds_exactly(in, out.data()));
+}
+
+TEST_CASE("A receive that may be short and is not carries no such flag") {
+  raw_ring ring("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+
+  const auto result =
+      loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0, PINRING_SQE_MAY_BE_SHORT));
+  CHECK(result.moved(bytes));
+  CHECK(result.received.flags == 0);
+}
+
+TEST_CASE("A receive that was promised a length is EBADMSG when TLAST comes early") {
+  raw_ring ring("loop0");
+  const guarded_memory out(600);
+  const guarded_memory in(bytes);
+  fill_pattern(out.data(), 1);
+
+  const auto result = loop(ring, out.data(), in.data());
+  CHECK(outcome_of(result.received) == outcome{EBADMSG});
+  CHECK(result.received.bytes == 600);
+  CHECK((result.received.flags & PINRING_CQE_SHORT) != 0);
+  CHECK(holds_exactly(in, out.data()));
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A packet that the stream cuts is short for who allows it and EBADMSG for who does not") {
+  raw_ring ring("loop0");
+  sim loop0("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  fill_pattern(out.data(), 2);
+  loop0.short_packet(123);
+
+  SECTION("allowed") {
+    const auto result =
+        loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0, PINRING_SQE_MAY_BE_SHORT));
+    CHECK(outcome_of(result.received) == success);
+    CHECK(result.received.bytes == 123);
+    CHECK(outcome_of(result.sent) == success);
+  }
+  SECTION("not allowed") {
+    const auto result = loop(ring, out.data(), in.data());
+    CHECK(outcome_of(result.received) == outcome{EBADMSG});
+    CHECK(result.received.bytes == 123);
+    CHECK(outcome_of(result.sent) == success);
+  }
+  CHECK(holds_exactly(in, out.data().first(123)));
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("Packets of any length one after the other into receives of one length") {
+  raw_ring ring("batch0");
+  constexpr std::size_t n = 20;
+  const guarded_memory out(5000);
+  fill_pattern(out.data(), 3);
+  std::vector<guarded_memory> in;
+  for (std::uint64_t i = 0; i < n; ++i)
+    ring.push(make_recv(in.emplace_back(5000).data(), i, PINRING_SQE_MAY_BE_SHORT));
+  for (std::uint64_t i = 0; i < n; ++i)
+    ring.push(make_send(out.data().first(1 + 249 * i), 100 + i));
+  REQUIRE(ring.submit().submitted == 2 * n);
+
+  const auto cqes = ring.wait(2 * n);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    CHECK(completion_of(cqes, i).bytes == 1 + 249 * i);
+    CHECK(holds_exactly(in[i], out.data().first(1 + 249 * i)));
+  }
+}
+
+TEST_CASE("Of a split receive that may be short the last packet may be") {
+  raw_ring ring("loop0");
+  const auto chunk = ring.info().chunk;
+  const auto n = chunk + GENERATE(std::size_t{1}, std::size_t{5000});
+  const guarded_memory out(n);
+  const guarded_memory in(chunk + 10'000);
+  fill_pattern(out.data(), 4);
+
+  const auto result = loop(ring, make_send(out.data(), 0, PINRING_SQE_SPLIT),
+                           make_recv(in.data(), 0, PINRING_SQE_SPLIT | PINRING_SQE_MAY_BE_SHORT));
+  CHECK(outcome_of(result.received) == success);
+  CHECK(result.received.bytes == n);
+  CHECK(result.received.flags == PINRING_CQE_SHORT);
+  CHECK(holds_exactly(in, out.data()));
+}
+
+TEST_CASE("A split receive that gets a short packet too early is EBADMSG, and nobody hangs") {
+  const auto flags = GENERATE(PINRING_SQE_SPLIT, PINRING_SQE_SPLIT | PINRING_SQE_MAY_BE_SHORT);
+  raw_ring ring("loop0");
+  sim loop0("loop0");
+  const auto chunk = ring.info().chunk;
+  const guarded_memory out(4 * chunk);
+  const guarded_memory in(4 * chunk);
+  fill_pattern(out.data(), 5);
+  loop0.short_packet(5000);
+
+  const auto result = loop(ring, within(make_send(out.data(), 0, PINRING_SQE_SPLIT), 2s),
+                           make_recv(in.data(), 0, flags));
+  CHECK(outcome_of(result.received) == outcome{EBADMSG});
+  CHECK((result.received.flags & PINRING_CQE_SHORT) != 0);
+  CHECK(same_bytes(in.data().first(5000), out.data().first(5000)));
+  CHECK(in.guards_intact());
+  // Its peer has nobody left to send to: it is collateral, or its own deadline ends it.
+  const auto sent = outcome_of(result.sent);
+  CHECK((sent == outcome{ECONNRESET} || sent == outcome{ETIMEDOUT}));
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A packet that is longer than its receive never looks like a success") {
+  raw_ring ring("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes / 2);
+  fill_pattern(out.data(), 6);
+
+  const auto result = loop(ring, make_send(out.data(), 0), within(make_recv(in.data(), 0), 200ms));
+  CHECK_FALSE(outcome_of(result.received).good());
+  CHECK(in.guards_intact());
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+// ---------------------------------------------------------------------------- a source
+
+TEST_CASE("A source's packets are received as long as they are") {
+  raw_ring ring("source0", claiming(PINRING_DIR_RECV));
+  sim source0("source0");
+  // The packet that is under way when the length is set is of the length before.
+  const guarded_memory in(20'000);
+  source0.packet_bytes(777);
+  REQUIRE(outcome_of(ring.run(make_recv(in.data(), 1, PINRING_SQE_MAY_BE_SHORT))) == success);
+
+  for (int i = 0; i < 20; ++i) {
+    const auto cqe = ring.run(make_recv(in.data(), 2, PINRING_SQE_MAY_BE_SHORT));
+    REQUIRE(outcome_of(cqe) == success);
+    REQUIRE(cqe.bytes == 777);
+    for (std::size_t at = 1; at < cqe.bytes; ++at)
+      REQUIRE(in.data()[at] == std::byte(std::to_integer<unsigned>(in.data()[at - 1]) + 1));
+  }
+}
+
+TEST_CASE("Nothing is lost between two receives of a source") {
+  raw_ring ring("source0", claiming(PINRING_DIR_RECV));
+  constexpr std::size_t n = 30;
+  std::vector<guarded_memory> in;
+  for (std::uint64_t i = 0; i < n; ++i)
+    ring.push(make_recv(in.emplace_back(10'000).data(), i, PINRING_SQE_MAY_BE_SHORT));
+  REQUIRE(ring.submit().submitted == n);
+
+  std::optional<std::byte> expected;
+  for (const auto& cqe : ring.wait(n)) {
+    REQUIRE(outcome_of(cqe) == success);
+    for (const auto b : in[cqe.user_data].data().first(cqe.bytes)) {
+      REQUIRE(b == expected.value_or(b));
+      expected = std::byte(std::to_integer<unsigned>(b) + 1);
+    }
+  }
+}
+
+TEST_CASE("The channel works at the end of all this") {
+  for (const auto* device : {"loop0", "batch0", "sink0", "source0"}) {
+    CAPTURE(device);
+    CHECK_NOTHROW(prove_usable(device));
+  }
+}
