@@ -3,7 +3,8 @@
  * Registered buffers: memory that is pinned and mapped once and used by many
  * jobs, in a sparse table of the ring.
  *
- * A buffer is referenced by the table and by each job that uses it. The last
+ * A buffer is used by the table, by jobs that are not settled, and by their
+ * parts. The last
  * reference may go in any context and hands the buffer to a worker, which
  * unmaps and unpins it, frees its index and wakes who waits for that: a
  * buffer is never let go under DMA.
@@ -331,6 +332,18 @@ release:
 
 /* ---- the table ---- */
 
+static int pinring_buffer_deadline(const struct pinring_buffer *arg, u64 *deadline)
+{
+	bool absolute = arg->flags & PINRING_BUFFER_ABS_DEADLINE;
+
+	if (absolute && !arg->deadline_ns)
+		return -EINVAL;
+	if (arg->deadline_ns && !(arg->flags & PINRING_BUFFER_WAIT))
+		return -EINVAL;
+	*deadline = pinring_deadline(arg->deadline_ns, absolute, PINRING_DEADLINE_NONE);
+	return 0;
+}
+
 static bool pinring_buffer_gone(const struct pinring_buffer_entry *buffer)
 {
 	/* Pairs with the store-release of pinring_buffer_release_work(). */
@@ -375,10 +388,25 @@ static int pinring_buffer_check(struct pinring_ring *ring, const struct pinring_
 	return 0;
 }
 
+/* Why nothing can be put at that index, or 0. */
+static int pinring_buffer_taken(struct pinring_ring *ring, u32 index)
+{
+	struct pinring_buffer_entry *buffer;
+	int ret = 0;
+
+	/* A release takes the buffer out under this lock before it frees it. */
+	xa_lock(&ring->buffers);
+	buffer = xa_load(&ring->buffers, index);
+	if (buffer)
+		ret = buffer->dying ? -EBUSY : -EEXIST;
+	xa_unlock(&ring->buffers);
+	return ret;
+}
+
 int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 {
 	bool any = arg->flags & PINRING_BUFFER_ANY_INDEX;
-	struct pinring_buffer_entry *buffer, *old;
+	struct pinring_buffer_entry *buffer;
 	int ret;
 
 	if (arg->flags & ~(PINRING_DIR_SEND | PINRING_DIR_RECV | PINRING_BUFFER_ANY_INDEX))
@@ -389,9 +417,9 @@ int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 	if (ret)
 		return ret;
 	/* The answer that needs no pinning first. */
-	old = any ? NULL : xa_load(&ring->buffers, arg->index);
-	if (old)
-		return READ_ONCE(old->dying) ? -EBUSY : -EEXIST;
+	ret = any ? 0 : pinring_buffer_taken(ring, arg->index);
+	if (ret)
+		return ret;
 
 	buffer = pinring_buffer_create(ring, arg);
 	if (IS_ERR(buffer))
@@ -408,10 +436,8 @@ int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 			ret = -EEXIST;
 	} else {
 		ret = xa_insert(&ring->buffers, buffer->index, buffer, GFP_KERNEL_ACCOUNT);
-		if (ret == -EBUSY) {
-			old = xa_load(&ring->buffers, buffer->index);
-			ret = old->dying ? -EBUSY : -EEXIST;
-		}
+		if (ret == -EBUSY)
+			ret = pinring_buffer_taken(ring, buffer->index);
 	}
 	arg->index = buffer->index;
 	mutex_unlock(&ring->buffer_mutex);
@@ -439,8 +465,9 @@ int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg)
 		return ret;
 	if (!xa_load(&ring->buffers, arg->index))
 		return -ENOENT;
-	deadline = pinring_deadline(arg->deadline_ns, arg->flags & PINRING_BUFFER_ABS_DEADLINE,
-				    PINRING_DEADLINE_NONE);
+	ret = pinring_buffer_deadline(arg, &deadline);
+	if (ret)
+		return ret;
 
 	buffer = pinring_buffer_create(ring, arg);
 	if (IS_ERR(buffer))
@@ -478,14 +505,15 @@ int pinring_buffer_remove(struct pinring_ring *ring, struct pinring_buffer *arg)
 	bool wait = arg->flags & PINRING_BUFFER_WAIT;
 	struct pinring_buffer_entry *buffer;
 	u64 deadline;
-	int ret = 0;
+	int ret;
 
 	if (arg->flags & ~(PINRING_BUFFER_WAIT | PINRING_BUFFER_ABS_DEADLINE))
 		return -EINVAL;
 	if (arg->addr || arg->len || arg->index >= PINRING_MAX_BUFFERS)
 		return -EINVAL;
-	deadline = pinring_deadline(arg->deadline_ns, arg->flags & PINRING_BUFFER_ABS_DEADLINE,
-				    PINRING_DEADLINE_NONE);
+	ret = pinring_buffer_deadline(arg, &deadline);
+	if (ret)
+		return ret;
 
 	mutex_lock(&ring->buffer_mutex);
 	buffer = xa_load(&ring->buffers, arg->index);
@@ -504,7 +532,7 @@ int pinring_buffer_remove(struct pinring_ring *ring, struct pinring_buffer *arg)
 	return ret;
 }
 
-/* By close, when no job is left: returns when all of them are unpinned. */
+/* By close, when no job is left: returns when all that are in the table are unpinned. */
 void pinring_buffer_release_all(struct pinring_ring *ring)
 {
 	struct pinring_buffer_entry *buffer;

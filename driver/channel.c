@@ -115,6 +115,17 @@ static void pinring_part_judge(struct pinring_part *part, const struct dmaengine
 		part->error = -EBADMSG;
 }
 
+/*
+ * A packet that ended early leaves the BDs behind it armed where the provider
+ * does not see to it (xilinx_dma on 6.1): the memory is not ours again before
+ * the channel was stopped.
+ */
+static bool pinring_part_still_armed(const struct pinring_part *part)
+{
+	return part->job->dir == PINRING_RECV && part->moved < part->len && part->bds > 1 &&
+	       !pinring_part_channel(part)->quirk->exact_short;
+}
+
 /* The provider's tasklet. */
 static void pinring_channel_callback(void *param, const struct dmaengine_result *result)
 {
@@ -130,13 +141,18 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
 		spin_unlock_irqrestore(&pdev->lock, flags);
 		return;
 	}
-	pinring_channel_untake(part);
 	channel->progress = ktime_get_ns();
 	channel->stats.packets++;
 	channel->stats.bds += part->bds;
 	channel->stats.pages += part->npages;
 	pinring_part_judge(part, result ? result : &no_result);
-	pinring_part_done(part);
+	if (pinring_part_still_armed(part)) {
+		/* Stays issued: the recovery that this asks for ends it. */
+		pinring_job_fail(part->job, part->error, 0);
+	} else {
+		pinring_channel_untake(part);
+		pinring_part_done(part);
+	}
 	if (!list_empty(&channel->ready) && !pdev->dead)
 		mod_delayed_work(pinring_wq, &channel->pump_work, 0);
 	spin_unlock_irqrestore(&pdev->lock, flags);

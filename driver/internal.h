@@ -26,13 +26,14 @@
  *
  *	file->setup_mutex
  *	ring->submit_mutex		SQ consumption
- *	ring->buffer_mutex		changes of the buffer table
  *	device->claim_mutex		claims, the list of rings
+ *	ring->buffer_mutex		changes of the buffer table
  *	device->recover_mutex		one recovery at a time
  *	channel->mutex			from prep to issue; SEND before RECV
  *	ring->reap_mutex		releases completed parts
  *	device->live (rwsem)		held for reading around everything that
- *					maps against the provider's device
+ *					maps against the provider's device;
+ *					for writing by unbind only, with no other
  *	device->lock (irq-safe spinlock)	all lists and states of jobs, parts,
  *					lanes and channels, and the CQ
  *
@@ -186,7 +187,6 @@ struct pinring_lane {
 	unsigned long pages;		/* pinned by one-shot parts */
 	bool running;
 	bool again;
-	u64 starved_since;		/* ns; 0: not waiting for RLIMIT_MEMLOCK */
 };
 
 struct pinring_ring {
@@ -214,6 +214,8 @@ struct pinring_ring {
 	/* under device->lock */
 	u32 cq_tail;
 	bool closing;
+	bool quiet;			/* who ends many jobs notifies once */
+	bool posted;			/* since quiet was set */
 	struct list_head jobs;		/* outstanding, in the order of submission */
 	struct list_head overflow;	/* settled, no room in the CQ */
 	u32 outstanding;
@@ -300,9 +302,10 @@ struct pinring_job {
 	u32 cqe_flags;
 	u32 provider_result;
 
-	/* cursor of prepare, used by the lane's runner only */
-	u32 cur_piece;
+	/* used by the lane's runner only */
+	u32 cur_piece;			/* cursor of prepare */
 	u64 cur_offset;
+	u64 starved_since;		/* ns; when it first waited for RLIMIT_MEMLOCK */
 
 	struct pinring_part part[2];
 };
@@ -326,7 +329,7 @@ struct pinring_mapping {
 };
 
 struct pinring_buffer_entry {
-	refcount_t users;		/* the table, and each job that uses it */
+	refcount_t users;		/* the table, unsettled jobs, parts in use */
 	refcount_t refs;		/* of this structure: all users, and each waiter */
 	struct pinring_ring *ring;
 	struct work_struct release_work;
@@ -350,6 +353,7 @@ struct pinring_file {
 };
 
 extern struct workqueue_struct *pinring_wq;
+extern struct workqueue_struct *pinring_pin_wq;
 extern const struct file_operations pinring_fops;
 
 /* main.c */
@@ -370,6 +374,7 @@ void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
 int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
 void pinring_ring_post(struct pinring_job *job);
+void pinring_ring_notify(struct pinring_ring *ring);
 void pinring_ring_flush(struct pinring_ring *ring);
 void pinring_ring_reap(struct pinring_ring *ring);
 bool pinring_ring_readable(struct pinring_ring *ring);

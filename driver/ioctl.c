@@ -58,9 +58,7 @@ static int pinring_ioctl_setup(struct pinring_file *file, struct pinring_ring *r
 	int ret;
 
 	if (setup->flags & ~PINRING_SETUP_SHARED || setup->reserved ||
-	    !setup->directions || setup->directions & ~known ||
-	    setup->ring_bytes || setup->sq_offset || setup->cq_offset ||
-	    setup->sqes_offset || setup->cqes_offset)
+	    !setup->directions || setup->directions & ~known)
 		return -EINVAL;
 	if (setup->directions & ~file->pdev->info.directions)
 		return -EOPNOTSUPP;
@@ -81,13 +79,14 @@ static int pinring_ioctl_enter(struct pinring_file *file, struct pinring_ring *r
 	u64 deadline;
 	int ret;
 
-	if (enter->flags & ~PINRING_ENTER_ABS_DEADLINE || enter->reserved || enter->submitted ||
+	if (enter->flags & ~PINRING_ENTER_ABS_DEADLINE || enter->reserved ||
 	    enter->min_complete > ring->cq_entries ||
 	    (enter->flags & PINRING_ENTER_ABS_DEADLINE && !enter->deadline_ns))
 		return -EINVAL;
 	deadline = pinring_deadline(enter->deadline_ns, enter->flags & PINRING_ENTER_ABS_DEADLINE,
 				    PINRING_DEADLINE_NONE);
 
+	enter->submitted = 0;
 	ret = pinring_ring_submit(ring, enter->to_submit, &enter->submitted);
 	if (ret || !enter->min_complete)
 		return ret;
@@ -165,6 +164,8 @@ static int pinring_ioctl_info(struct pinring_device *pdev, void __user *uarg)
 	/* Enough to learn the size and the ABI. */
 	if (size < offsetofend(struct pinring_info, features))
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 
 	spin_lock_irq(&pdev->lock);
 	info = pdev->info;
@@ -199,6 +200,9 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 		return -EFAULT;
 	if (size < op->min_size)
 		return -EINVAL;
+	/* No structure will ever be that long: do not look for zeroes all day. */
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	memset(&arg, 0, sizeof(arg));
 	ret = copy_struct_from_user(&arg, op->size, uarg, size);
 	if (ret)
@@ -209,12 +213,10 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 
 	/* Pairs with the store-release of pinring_ring_create(). */
 	ring = smp_load_acquire(&file->ring);
-	if (op->needs_ring) {
-		if (!ring)
-			return -ENXIO;
-		if (ring->mm != current->mm)
-			return -EXDEV;
-	}
+	if (op->needs_ring && !ring)
+		return -ENXIO;
+	if (ring && ring->mm != current->mm)
+		return -EXDEV;
 	if (READ_ONCE(file->pdev->dead) && op->fn != pinring_ioctl_enter &&
 	    op->fn != pinring_ioctl_buffer_remove)
 		return -ENODEV;
@@ -250,6 +252,8 @@ static int pinring_mmap(struct file *filp, struct vm_area_struct *vma)
 	struct pinring_file *file = filp->private_data;
 	/* Pairs with the store-release of pinring_ring_create(). */
 	struct pinring_ring *ring = smp_load_acquire(&file->ring);
+	size_t offset;
+	int ret;
 
 	if (!ring)
 		return -ENXIO;
@@ -260,7 +264,13 @@ static int pinring_mmap(struct file *filp, struct vm_area_struct *vma)
 		return -EINVAL;
 	/* The ring is this address space's: a child gets no mapping of it. */
 	pinring_vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
-	return remap_vmalloc_range(vma, ring->area, 0);
+	for (offset = 0; offset < ring->area_bytes; offset += PAGE_SIZE) {
+		ret = vm_insert_page(vma, vma->vm_start + offset,
+				     vmalloc_to_page(ring->area + offset));
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /* Under misc_mtx, which misc_deregister() takes too: the device is there. */

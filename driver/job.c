@@ -9,9 +9,12 @@
  * The losers find the job settled and leave.
  *
  * A job is referenced by its ring's list until its CQE is written, and by
- * each of its parts that still holds memory.
+ * each of its parts that still holds memory. Its hold on a registered buffer
+ * ends when it is settled, and each part has its own: a completion that waits
+ * for room in the CQ must not keep memory that the program wants back.
  */
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -62,8 +65,6 @@ void pinring_job_put(struct pinring_job *job)
 		return;
 	if (job->pieces != &job->piece)
 		kfree(job->pieces);
-	if (job->buffer)
-		pinring_buffer_put(job->buffer);
 	pinring_ring_put(job->ring);
 	kmem_cache_free(pinring_job_cache, job);
 }
@@ -94,6 +95,8 @@ static void pinring_job_settle(struct pinring_job *job)
 		if (job->error)
 			stats->errors++;
 	}
+	if (job->buffer)
+		pinring_buffer_put(job->buffer);
 	pinring_ring_post(job);
 }
 
@@ -179,12 +182,17 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			if (++batch == PINRING_END_BATCH)
 				break;
 		}
+		ring->quiet = true;
+		ring->posted = false;
 		/* A second list, as the end of one job can take DRAINs off the first. */
 		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
 			list_del(&job->doomed_link);
 			pinring_job_fail(job, error, 0);
 			pinring_job_put(job);
 		}
+		ring->quiet = false;
+		if (ring->posted)
+			pinring_ring_notify(ring);
 		spin_unlock_irq(&pdev->lock);
 		ended += batch;
 		cond_resched();
@@ -225,7 +233,7 @@ static int pinring_check_split_pieces(const struct pinring_job *job,
 			if (bds + pinring_worst_bds(channel, addr, room) > channel->bds)
 				return -EMSGSIZE;
 			addr += room;
-			left = (left - room) % chunk;
+			div64_u64_rem(left - room, chunk, &left);
 			room = chunk;
 			bds = 0;
 		}
@@ -239,39 +247,54 @@ static int pinring_check_split_pieces(const struct pinring_job *job,
 	return 0;
 }
 
-static int pinring_check_piece(const struct pinring_iovec *piece, u32 align, bool last)
+/*
+ * What the hardware can't do with an address is refused as long as nothing is
+ * bounced: without DRE the stream can't be shifted, not even between two BDs;
+ * on a non-coherent port a receive would overwrite its neighbours in the
+ * cache lines at its ends.
+ */
+static bool pinring_unaligned(const struct pinring_job *job, u64 addr, u64 len, bool last)
+{
+	const struct pinring_device *pdev = job->ring->pdev;
+	u32 align = pdev->channel[job->dir].align;
+	u32 line = job->dir == PINRING_RECV ? pdev->info.cacheline : 1;
+
+	return (addr & (align - 1)) || (!last && (len & (align - 1))) ||
+	       ((addr | len) & (line - 1));
+}
+
+static int pinring_check_piece(const struct pinring_job *job, const struct pinring_iovec *piece,
+			       bool last)
 {
 	if (!piece->len)
 		return -EINVAL;
 	if (piece->addr > ULONG_MAX || piece->len > ULONG_MAX ||
 	    !access_ok(u64_to_user_ptr(piece->addr), piece->len))
 		return -EFAULT;
-	/* Without DRE the stream can't be shifted between two BDs. */
-	if (piece->addr % align || (!last && piece->len % align))
-		return -EINVAL;
-	return 0;
+	return pinring_unaligned(job, piece->addr, piece->len, last) ? -EINVAL : 0;
 }
 
-static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
 	u64 total = 0;
 	size_t bytes;
 	u32 i;
+	struct pinring_iovec *pieces;
 	int ret;
 
 	if (!sqe->len || sqe->len > PINRING_MAX_IOV)
 		return -EINVAL;
+	bytes = array_size(sqe->len, sizeof(*pieces));
+	pieces = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!pieces)
+		return -ENOMEM;
+	job->pieces = pieces;
 	job->npieces = sqe->len;
-	bytes = array_size(job->npieces, sizeof(*job->pieces));
-	job->pieces = memdup_user(u64_to_user_ptr(sqe->addr), bytes);
-	if (IS_ERR(job->pieces)) {
-		ret = PTR_ERR(job->pieces);
-		job->pieces = &job->piece;
-		return ret == -ENOMEM ? ret : -EFAULT;
-	}
+	if (sqe->addr > ULONG_MAX || copy_from_user(pieces, u64_to_user_ptr(sqe->addr), bytes))
+		return -EFAULT;
 
 	for (i = 0; i < job->npieces; i++) {
-		ret = pinring_check_piece(&job->pieces[i], align, i + 1 == job->npieces);
+		ret = pinring_check_piece(job, &job->pieces[i], i + 1 == job->npieces);
 		if (ret)
 			return ret;
 		if (check_add_overflow(total, job->pieces[i].len, &total))
@@ -281,7 +304,7 @@ static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe
 	return 0;
 }
 
-static int pinring_take_plain(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+static int pinring_take_plain(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
 	job->piece.addr = sqe->addr;
 	job->piece.len = sqe->len;
@@ -289,10 +312,10 @@ static int pinring_take_plain(struct pinring_job *job, const struct pinring_sqe 
 	job->len = sqe->len;
 	if (sqe->len > PINRING_MAX_JOB_BYTES)
 		return -EINVAL;
-	return pinring_check_piece(&job->piece, align, true);
+	return pinring_check_piece(job, &job->piece, true);
 }
 
-static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe *sqe, u32 align)
+static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
 	struct pinring_buffer_entry *buffer;
 	u64 end;
@@ -310,7 +333,7 @@ static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe
 		return -EINVAL;
 	if (!(buffer->directions & pinring_dir_bit(job->dir)))
 		return -EINVAL;
-	if ((buffer->addr + sqe->offset) % align)
+	if (pinring_unaligned(job, buffer->addr + sqe->offset, sqe->len, true))
 		return -EINVAL;
 	return 0;
 }
@@ -351,11 +374,11 @@ static int pinring_take_transfer(struct pinring_job *job, const struct pinring_s
 		return -EINVAL;
 
 	if (sqe->flags & PINRING_SQE_BUFFER)
-		ret = pinring_take_buffer(job, sqe, channel->align);
+		ret = pinring_take_buffer(job, sqe);
 	else if (sqe->flags & PINRING_SQE_IOVEC)
-		ret = pinring_take_pieces(job, sqe, channel->align);
+		ret = pinring_take_pieces(job, sqe);
 	else
-		ret = pinring_take_plain(job, sqe, channel->align);
+		ret = pinring_take_plain(job, sqe);
 	if (ret)
 		return ret;
 

@@ -106,19 +106,16 @@ static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *p
 	waits = lane->pages;
 	if (!ret) {
 		lane->pages += npages;
-		lane->starved_since = 0;
 		part->charged = npages;
 	} else if (ret == -EAGAIN && !waits) {
 		/*
 		 * Nothing of this lane will give pages back: other lanes, or
 		 * the user's other programs, hold them. Look again for a while.
 		 */
-		if (!lane->starved_since)
-			lane->starved_since = now;
-		if (now - lane->starved_since >= PINRING_STARVE_NS) {
-			lane->starved_since = 0;
+		if (!part->job->starved_since)
+			part->job->starved_since = now;
+		if (now - part->job->starved_since >= PINRING_STARVE_NS)
 			ret = -EDQUOT;
-		}
 	}
 	spin_unlock_irq(&pdev->lock);
 
@@ -150,19 +147,23 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 	struct pinring_device *pdev = lane->ring->pdev;
 	struct pinring_part *part;
 	struct pinring_job *job;
-	bool enqueued;
+	bool enqueued, oneshot;
 	int ret;
 
 	spin_lock_irq(&pdev->lock);
 	while ((part = pinring_lane_next(lane))) {
 		job = part->job;
+		oneshot = !job->buffer;
 		refcount_inc(&job->refs);
+		if (job->buffer)
+			refcount_inc(&job->buffer->users);
 		job->parts_out++;
 		spin_unlock_irq(&pdev->lock);
 
 		ret = pinring_lane_charge(lane, part);
 		if (ret == -EAGAIN) {
 			spin_lock_irq(&pdev->lock);
+			/* One-shot memory only: there is no buffer to let go of. */
 			part->state = PINRING_PART_FREE;
 			job->parts_out--;
 			pinring_job_progress(job);
@@ -184,6 +185,9 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 
 		if (!enqueued)
 			pinring_part_release(part);
+		else if (oneshot)
+			/* The next pin may stall: this part must not wait for it. */
+			pinring_channel_pump(lane->channel);
 		spin_lock_irq(&pdev->lock);
 	}
 	spin_unlock_irq(&pdev->lock);
@@ -254,7 +258,7 @@ static void pinring_lane_work(struct work_struct *work)
 void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay)
 {
 	pinring_ring_get(lane->ring);
-	if (mod_delayed_work(pinring_wq, &lane->work, delay))
+	if (mod_delayed_work(pinring_pin_wq, &lane->work, delay))
 		pinring_ring_put(lane->ring);
 }
 

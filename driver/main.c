@@ -22,6 +22,7 @@ module_param(send_deadline_ms, uint, 0444);
 MODULE_PARM_DESC(send_deadline_ms, "deadline of a send that names none, in ms (default 10000)");
 
 struct workqueue_struct *pinring_wq;
+struct workqueue_struct *pinring_pin_wq;
 static DEFINE_IDA(pinring_ids);
 
 void pinring_device_get(struct pinring_device *pdev)
@@ -125,11 +126,9 @@ static struct pinring_ring *pinring_ring_next(struct pinring_device *pdev,
 	return NULL;
 }
 
-/* Ends everything, waits until nothing of ours is mapped. Files may be open. */
-static void pinring_device_kill(struct pinring_device *pdev)
+/* No DMA after this, whoever has files open. */
+static void pinring_device_stop(struct pinring_device *pdev)
 {
-	struct pinring_ring *ring = NULL;
-
 	/* From here on nothing is mapped, issued or armed any more. */
 	down_write(&pdev->live);
 	spin_lock_irq(&pdev->lock);
@@ -140,7 +139,14 @@ static void pinring_device_kill(struct pinring_device *pdev)
 
 	pinring_recover_exit(pdev);
 	pinring_recover(pdev);
+}
 
+/* Ends everything, waits until nothing of ours is mapped. Files may be open. */
+static void pinring_device_kill(struct pinring_device *pdev)
+{
+	struct pinring_ring *ring = NULL;
+
+	pinring_device_stop(pdev);
 	mutex_lock(&pdev->claim_mutex);
 	while ((ring = pinring_ring_next(pdev, ring))) {
 		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
@@ -181,6 +187,7 @@ static int pinring_probe(struct platform_device *platform)
 	INIT_LIST_HEAD(&pdev->rings);
 	init_waitqueue_head(&pdev->unmapped);
 	pinring_recover_init(pdev);
+	platform_set_drvdata(platform, pdev);
 
 	pdev->id = ida_alloc(&pinring_ids, GFP_KERNEL);
 	if (pdev->id < 0) {
@@ -226,6 +233,12 @@ exit_channels:
 	return ret;
 }
 
+/* A receive that stays armed over kexec writes into the next kernel. */
+static void pinring_shutdown(struct platform_device *platform)
+{
+	pinring_device_stop(platform_get_drvdata(platform));
+}
+
 static const struct of_device_id pinring_of_match[] = {
 	{ .compatible = "pinring,stream" },
 	{ }
@@ -234,6 +247,7 @@ MODULE_DEVICE_TABLE(of, pinring_of_match);
 
 static struct platform_driver pinring_driver = {
 	.probe = pinring_probe,
+	.shutdown = pinring_shutdown,
 	.driver = {
 		.name = "pinring",
 		.of_match_table = pinring_of_match,
@@ -244,13 +258,18 @@ static int __init pinring_init(void)
 {
 	int ret;
 
-	/* Unbound: a pin that stalls must not hold up the work behind it. */
 	pinring_wq = alloc_workqueue("pinring", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!pinring_wq)
 		return -ENOMEM;
+	/* Pins may stall for ever (userfaultfd): nothing else may wait behind them. */
+	pinring_pin_wq = alloc_workqueue("pinring_pin", WQ_UNBOUND | WQ_HIGHPRI, WQ_MAX_ACTIVE);
+	if (!pinring_pin_wq) {
+		ret = -ENOMEM;
+		goto destroy_wq;
+	}
 	ret = pinring_job_init();
 	if (ret)
-		goto destroy_wq;
+		goto destroy_pin_wq;
 	ret = platform_driver_register(&pinring_driver);
 	if (ret)
 		goto exit_jobs;
@@ -258,6 +277,8 @@ static int __init pinring_init(void)
 
 exit_jobs:
 	pinring_job_exit();
+destroy_pin_wq:
+	destroy_workqueue(pinring_pin_wq);
 destroy_wq:
 	destroy_workqueue(pinring_wq);
 	return ret;
@@ -266,7 +287,11 @@ destroy_wq:
 static void __exit pinring_exit(void)
 {
 	platform_driver_unregister(&pinring_driver);
-	/* No file is open: what is left are rings and jobs on their way out. */
+	/*
+	 * No file is open: what is left are rings and jobs on their way out. A
+	 * lane's work may leave a ring's last reference to the other queue.
+	 */
+	destroy_workqueue(pinring_pin_wq);
 	destroy_workqueue(pinring_wq);
 	pinring_job_exit();
 	ida_destroy(&pinring_ids);

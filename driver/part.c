@@ -14,6 +14,7 @@
  * job.
  */
 #include <linux/dma-mapping.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -86,15 +87,16 @@ static int pinring_part_pin(struct pinring_part *part)
 {
 	struct pinring_job *job = part->job;
 	bool write = job->dir == PINRING_RECV;
-	/* A plain pin only where an enforced deadline bounds it. */
-	bool longterm = write || (job->deadline == U64_MAX && !job->patience);
+	/* A plain pin only where an enforced deadline bounds it, and soon. */
+	u64 soon = ktime_get_ns() + job->ring->pdev->info.send_deadline_ns;
+	bool longterm = write || (!job->patience && job->deadline > soon);
 	unsigned long npages, done = 0;
 	struct pinring_walk walk;
 	u64 addr, bytes;
 	int ret;
 
 	npages = pinring_part_pages(job, part->len);
-	part->pages = kvmalloc_array(npages, sizeof(*part->pages), GFP_KERNEL);
+	part->pages = kvmalloc_array(npages, sizeof(*part->pages), GFP_KERNEL_ACCOUNT);
 	if (!part->pages)
 		return -ENOMEM;
 
@@ -404,6 +406,8 @@ static void pinring_part_retire(struct pinring_part *part)
 	lane->pages -= part->charged;
 	if (!list_empty(&lane->jobs))
 		pinring_lane_kick(lane, 0);
+	if (job->buffer)
+		pinring_buffer_put(job->buffer);
 	pinring_job_put(job);
 }
 

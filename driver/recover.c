@@ -111,13 +111,15 @@ static void pinring_recover_work(struct work_struct *work)
 void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
 {
 	u64 now = ktime_get_ns();
+	u64 delay;
 
 	lockdep_assert_held(&pdev->lock);
 	if (pdev->dead || deadline >= pdev->deadline_next)
 		return;
 	pdev->deadline_next = deadline;
-	mod_delayed_work(pinring_wq, &pdev->deadline_work,
-			 deadline > now ? nsecs_to_jiffies64(deadline - now) + 1 : 0);
+	/* A longer one than a timer can have is looked at again in between. */
+	delay = deadline > now ? nsecs_to_jiffies64(deadline - now) + 1 : 0;
+	mod_delayed_work(pinring_wq, &pdev->deadline_work, min_t(u64, delay, MAX_JIFFY_OFFSET));
 }
 
 static bool pinring_job_overdue(const struct pinring_job *job, u64 now)

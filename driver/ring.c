@@ -94,6 +94,20 @@ static void pinring_ring_post_one(struct pinring_job *job)
 }
 
 /*
+ * Under device->lock: there are new CQEs. A program may have thousands of
+ * epolls on its ring, so who ends many jobs at once tells them once.
+ */
+void pinring_ring_notify(struct pinring_ring *ring)
+{
+	ring->posted = true;
+	if (ring->quiet)
+		return;
+	if (ring->eventfd)
+		pinring_eventfd_signal(ring->eventfd);
+	wake_up(&ring->wait);
+}
+
+/*
  * Under device->lock: the job's CQE, and those of DRAINs that waited for it.
  * Drops the list's reference on the job.
  */
@@ -110,9 +124,7 @@ void pinring_ring_post(struct pinring_job *job)
 		job->state = PINRING_JOB_SETTLED;
 		pinring_ring_post_one(job);
 	}
-	if (ring->eventfd)
-		pinring_eventfd_signal(ring->eventfd);
-	wake_up(&ring->wait);
+	pinring_ring_notify(ring);
 	pinring_ring_put(ring);
 }
 
@@ -379,7 +391,8 @@ static int pinring_ring_alloc_area(struct pinring_ring *ring, struct pinring_set
 	size_t cqes = sqes + sizeof(struct pinring_sqe) * ring->sq_entries;
 	size_t bytes = PAGE_ALIGN(cqes + sizeof(struct pinring_cqe) * ring->cq_entries);
 
-	ring->area = vmalloc_user(bytes);
+	/* Not vmalloc_user(): that one is charged to nobody. */
+	ring->area = __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!ring->area)
 		return -ENOMEM;
 	ring->area_bytes = bytes;
@@ -474,6 +487,7 @@ void pinring_ring_close(struct pinring_ring *ring)
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job, *next;
 	struct eventfd_ctx *eventfd;
+	unsigned int dir;
 
 	spin_lock_irq(&pdev->lock);
 	ring->closing = true;
@@ -492,6 +506,10 @@ void pinring_ring_close(struct pinring_ring *ring)
 
 	pinring_recover(pdev);
 	pinring_ring_reap(ring);
+	/* A look-again for memlock: nothing is left to look at. */
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		if (cancel_delayed_work(&ring->lane[dir].work))
+			pinring_ring_put(ring);
 
 	mutex_lock(&pdev->claim_mutex);
 	spin_lock_irq(&pdev->lock);

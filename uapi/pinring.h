@@ -26,14 +26,15 @@
  *	EINVAL		a field, flag or combination that can never be right;
  *			an address or length that breaks the device's alignment
  *	E2BIG		the structure is longer than this kernel knows, and the
- *			part it does not know is not zero
+ *			part it does not know is not zero; or longer than a page
  *	EFAULT		memory that can't be read, written or pinned as asked
  *	ENOTTY		no such ioctl
  *	EOPNOTSUPP	known, but not available here: its feature bit is off,
  *			or the device has no such direction, or the ring has
  *			not claimed it
  *	ENXIO		this file has no ring yet (SETUP comes first)
- *	EEXIST		this file has a ring already; this buffer index is taken
+ *	EEXIST		this file has a ring already; this buffer index is taken,
+ *			or all of them are (PINRING_BUFFER_ANY_INDEX)
  *	EBUSY		the direction is claimed by another ring, or the index's
  *			former buffer has not been let go yet
  *	EXDEV		the ring belongs to another address space (fork)
@@ -411,7 +412,7 @@ struct pinring_enter {
  * @reserved: must be 0.
  * @addr: ADD, UPDATE: address. REMOVE: must be 0.
  * @len: ADD, UPDATE: bytes, 1 to info.max_buffer_bytes. REMOVE: must be 0.
- * @deadline_ns: with PINRING_BUFFER_WAIT: deadline of the wait.
+ * @deadline_ns: deadline of the wait; only with PINRING_BUFFER_WAIT.
  *
  * ADD takes a free index, UPDATE an occupied one, REMOVE frees it. A buffer
  * in use is let go when its last job has completed, never under DMA: until
@@ -432,11 +433,14 @@ struct pinring_buffer {
 };
 
 /**
- * struct pinring_eventfd - PINRING_IOC_EVENTFD: signal an eventfd per CQE
+ * struct pinring_eventfd - PINRING_IOC_EVENTFD: signal an eventfd on CQEs
  * @size: sizeof(struct pinring_eventfd).
  * @flags: must be 0.
  * @fd: an eventfd, or -1 to stop.
  * @reserved: must be 0.
+ *
+ * It is signalled after each CQE; once for several that end together (CANCEL
+ * of all, unbind).
  */
 struct pinring_eventfd {
 	__u32 size;
