@@ -388,6 +388,14 @@ static int pinring_buffer_check(struct pinring_ring *ring, const struct pinring_
 	return 0;
 }
 
+/* Under buffer_mutex: nothing may enter the table any more. */
+static int pinring_buffer_closed(const struct pinring_ring *ring)
+{
+	if (READ_ONCE(ring->pdev->dead))
+		return -ENODEV;
+	return READ_ONCE(ring->closing) ? -ENXIO : 0;
+}
+
 /* Why nothing can be put at that index, or 0. */
 static int pinring_buffer_taken(struct pinring_ring *ring, u32 index)
 {
@@ -426,9 +434,9 @@ int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 		return PTR_ERR(buffer);
 
 	mutex_lock(&ring->buffer_mutex);
-	if (READ_ONCE(ring->pdev->dead)) {
-		/* Unbind has been through the table, or is about to wait for us. */
-		ret = -ENODEV;
+	ret = pinring_buffer_closed(ring);
+	if (ret) {
+		/* Unbind or close has been through the table, or waits for us. */
 	} else if (any) {
 		ret = xa_alloc(&ring->buffers, &buffer->index, buffer,
 			       XA_LIMIT(0, PINRING_MAX_BUFFERS - 1), GFP_KERNEL_ACCOUNT);
@@ -475,8 +483,9 @@ int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg)
 
 	mutex_lock(&ring->buffer_mutex);
 	old = xa_load(&ring->buffers, arg->index);
-	if (READ_ONCE(ring->pdev->dead)) {
-		ret = -ENODEV;
+	ret = pinring_buffer_closed(ring);
+	if (ret) {
+		/* As in ADD. */
 	} else if (!old || old->dying) {
 		ret = old ? -EBUSY : -ENOENT;
 	} else {

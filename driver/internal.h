@@ -25,6 +25,7 @@
  * Lock order, outermost first
  *
  *	file->setup_mutex
+ *	ring->end_mutex			the end of a ring
  *	ring->submit_mutex		SQ consumption
  *	device->claim_mutex		claims, the list of rings
  *	ring->buffer_mutex		changes of the buffer table
@@ -194,6 +195,8 @@ struct pinring_ring {
 	struct pinring_device *pdev;
 	struct list_head link;
 	struct mm_struct *mm;		/* mmgrab()ed, compared, used for pins */
+	struct files_struct *files;	/* compared only: whose close ends the ring */
+	struct mutex end_mutex;		/* one end */
 	struct user_struct *user;
 	unsigned long memlock_pages;	/* RLIMIT_MEMLOCK at SETUP; ULONG_MAX: none */
 	u32 directions;
@@ -213,9 +216,8 @@ struct pinring_ring {
 
 	/* under device->lock */
 	u32 cq_tail;
-	bool closing;
+	bool closing;			/* also under end_mutex */
 	bool quiet;			/* who ends many jobs notifies once */
-	bool posted;			/* since quiet was set */
 	struct list_head jobs;		/* outstanding, in the order of submission */
 	struct list_head overflow;	/* settled, no room in the CQ */
 	u32 outstanding;
@@ -368,13 +370,13 @@ extern const struct attribute_group *pinring_attr_groups[];
 
 /* ring.c */
 int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup);
-void pinring_ring_close(struct pinring_ring *ring);
+void pinring_ring_end(struct pinring_ring *ring);
 void pinring_ring_get(struct pinring_ring *ring);
 void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
 int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
 void pinring_ring_post(struct pinring_job *job);
-void pinring_ring_notify(struct pinring_ring *ring);
+void pinring_ring_quiet(struct pinring_ring *ring, bool quiet);
 void pinring_ring_flush(struct pinring_ring *ring);
 void pinring_ring_reap(struct pinring_ring *ring);
 bool pinring_ring_readable(struct pinring_ring *ring);

@@ -88,7 +88,8 @@ static int pinring_ioctl_enter(struct pinring_file *file, struct pinring_ring *r
 
 	enter->submitted = 0;
 	ret = pinring_ring_submit(ring, enter->to_submit, &enter->submitted);
-	if (ret || !enter->min_complete)
+	/* What a device that has gone leaves behind is still worth waiting for. */
+	if ((ret && ret != -ENODEV) || !enter->min_complete)
 		return ret;
 	return pinring_ring_wait(ring, enter->min_complete, deadline);
 }
@@ -213,7 +214,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 
 	/* Pairs with the store-release of pinring_ring_create(). */
 	ring = smp_load_acquire(&file->ring);
-	if (op->needs_ring && !ring)
+	if (op->needs_ring && (!ring || READ_ONCE(ring->closing)))
 		return -ENXIO;
 	if (ring && ring->mm != current->mm)
 		return -EXDEV;
@@ -290,13 +291,31 @@ static int pinring_open(struct inode *inode, struct file *filp)
 	return nonseekable_open(inode, filp);
 }
 
+/*
+ * The owner closes the file, or exits. A child that was forked without exec
+ * may hold the file too, and would keep the engine writing to memory that the
+ * owner frees after close(): so it is the owner's close that ends the ring.
+ */
+static int pinring_flush(struct file *filp, fl_owner_t id)
+{
+	struct pinring_file *file = filp->private_data;
+	/* Pairs with the store-release of pinring_ring_create(). */
+	struct pinring_ring *ring = smp_load_acquire(&file->ring);
+
+	if (ring && ring->files == id)
+		pinring_ring_end(ring);
+	return 0;
+}
+
 /* The last one out: no mapping of the ring is left either. */
 static int pinring_release(struct inode *inode, struct file *filp)
 {
 	struct pinring_file *file = filp->private_data;
 
-	if (file->ring)
-		pinring_ring_close(file->ring);
+	if (file->ring) {
+		pinring_ring_end(file->ring);
+		pinring_ring_put(file->ring);
+	}
 	pinring_device_put(file->pdev);
 	kfree(file);
 	return 0;
@@ -305,6 +324,7 @@ static int pinring_release(struct inode *inode, struct file *filp)
 const struct file_operations pinring_fops = {
 	.owner = THIS_MODULE,
 	.open = pinring_open,
+	.flush = pinring_flush,
 	.release = pinring_release,
 	.unlocked_ioctl = pinring_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

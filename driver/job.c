@@ -182,17 +182,16 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			if (++batch == PINRING_END_BATCH)
 				break;
 		}
-		ring->quiet = true;
-		ring->posted = false;
+		if (batch)
+			pinring_ring_quiet(ring, true);
 		/* A second list, as the end of one job can take DRAINs off the first. */
 		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
 			list_del(&job->doomed_link);
 			pinring_job_fail(job, error, 0);
 			pinring_job_put(job);
 		}
-		ring->quiet = false;
-		if (ring->posted)
-			pinring_ring_notify(ring);
+		if (batch)
+			pinring_ring_quiet(ring, false);
 		spin_unlock_irq(&pdev->lock);
 		ended += batch;
 		cond_resched();
@@ -472,6 +471,8 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 	ring->unreaped++;
 	if (!error && pdev->dead)
 		error = -ENODEV;
+	if (!error && ring->closing)
+		error = -ECANCELED;
 	if (!error && transfer && ktime_get_ns() >= pinring_job_due(job))
 		error = -ETIMEDOUT;
 	if (error) {

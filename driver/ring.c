@@ -6,7 +6,7 @@
  * checked; the kernel's own indices are private, so a program that scribbles
  * over the ring harms itself only.
  *
- * Memory ordering, with the partner in user space (lib/src/ring.cpp):
+ * Memory ordering, with the partner in user space (lib/src/queue.hpp):
  *	sq.tail	load-acquire here	store-release after filling SQEs
  *	sq.head	store-release here	load-acquire before reusing SQEs
  *	cq.tail	store-release here	load-acquire before reading CQEs
@@ -82,6 +82,8 @@ static void pinring_ring_post_one(struct pinring_job *job)
 
 	list_del_init(&job->link);
 	ring->outstanding--;
+	if (ring->eventfd && !ring->quiet)
+		pinring_eventfd_signal(ring->eventfd);
 	if (ring->closing) {
 		ring->unreaped--;
 		pinring_job_put(job);
@@ -91,20 +93,6 @@ static void pinring_ring_post_one(struct pinring_job *job)
 		list_add_tail(&job->link, &ring->overflow);
 		WRITE_ONCE(ring->cq->flags, PINRING_CQ_OVERFLOW);
 	}
-}
-
-/*
- * Under device->lock: there are new CQEs. A program may have thousands of
- * epolls on its ring, so who ends many jobs at once tells them once.
- */
-void pinring_ring_notify(struct pinring_ring *ring)
-{
-	ring->posted = true;
-	if (ring->quiet)
-		return;
-	if (ring->eventfd)
-		pinring_eventfd_signal(ring->eventfd);
-	wake_up(&ring->wait);
 }
 
 /*
@@ -124,8 +112,23 @@ void pinring_ring_post(struct pinring_job *job)
 		job->state = PINRING_JOB_SETTLED;
 		pinring_ring_post_one(job);
 	}
-	pinring_ring_notify(ring);
+	if (!ring->quiet)
+		wake_up(&ring->wait);
 	pinring_ring_put(ring);
+}
+
+/*
+ * Under device->lock, around the end of many jobs: a program may have
+ * thousands of epolls on its ring, so they are told once.
+ */
+void pinring_ring_quiet(struct pinring_ring *ring, bool quiet)
+{
+	ring->quiet = quiet;
+	if (quiet)
+		return;
+	if (ring->eventfd)
+		pinring_eventfd_signal(ring->eventfd);
+	wake_up(&ring->wait);
 }
 
 /* Under device->lock: moves what overflowed to the CQ as far as there is room. */
@@ -195,7 +198,8 @@ static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *s
 	to_submit = min(to_submit, available);
 	while (*submitted < to_submit) {
 		spin_lock_irq(&pdev->lock);
-		full = ring->unreaped >= PINRING_MAX_JOBS;
+		full = ring->unreaped + min(pinring_cq_ready(ring), ring->cq_entries) >=
+		       PINRING_MAX_JOBS;
 		spin_unlock_irq(&pdev->lock);
 		if (full)
 			return *submitted ? 0 : -EAGAIN;
@@ -440,6 +444,8 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 	init_waitqueue_head(&ring->buffer_wait);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		pinring_lane_init(&ring->lane[dir], ring, &pdev->channel[dir]);
+	mutex_init(&ring->end_mutex);
+	ring->files = current->files;
 	ring->memlock_pages = capable(CAP_IPC_LOCK) ? ULONG_MAX :
 						      rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 
@@ -474,21 +480,26 @@ free:
 }
 
 /**
- * pinring_ring_close - the file is gone: end everything
- * @ring: the ring; its last reference may outlive this call.
+ * pinring_ring_end - the owner has closed the file: end everything
+ * @ring: the ring. Calls after the first do nothing but wait for it.
  *
  * When it returns the provider has nothing of this ring any more and the
  * memory of all its jobs was unpinned; but for a part whose pin is stalled in
  * a page fault just now: it was never handed over, and is let go when the
  * fault returns.
  */
-void pinring_ring_close(struct pinring_ring *ring)
+void pinring_ring_end(struct pinring_ring *ring)
 {
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job, *next;
 	struct eventfd_ctx *eventfd;
 	unsigned int dir;
 
+	mutex_lock(&ring->end_mutex);
+	if (READ_ONCE(ring->closing)) {
+		mutex_unlock(&ring->end_mutex);
+		return;
+	}
 	spin_lock_irq(&pdev->lock);
 	ring->closing = true;
 	spin_unlock_irq(&pdev->lock);
@@ -521,5 +532,5 @@ void pinring_ring_close(struct pinring_ring *ring)
 	pinring_buffer_release_all(ring);
 	if (eventfd)
 		eventfd_ctx_put(eventfd);
-	pinring_ring_put(ring);
+	mutex_unlock(&ring->end_mutex);
 }

@@ -16,7 +16,9 @@
  *
  * A file holds one ring. A ring belongs to the address space that set it up:
  * after fork() the child gets EXDEV from everything but INFO, and has no
- * mapping of the ring. Any thread may call any ioctl; the SQ and the CQ have
+ * mapping of the ring. The owner's close() of any descriptor of the file ends
+ * the ring, even if a child or a dup() still holds the file: when it returns,
+ * no memory of its jobs is under DMA. Any thread may call any ioctl; the SQ and the CQ have
  * one producer or consumer at a time, which is the callers' to arrange.
  *
  * Errors
@@ -32,7 +34,7 @@
  *	EOPNOTSUPP	known, but not available here: its feature bit is off,
  *			or the device has no such direction, or the ring has
  *			not claimed it
- *	ENXIO		this file has no ring yet (SETUP comes first)
+ *	ENXIO		this file has no ring: SETUP comes first, close() ends it
  *	EEXIST		this file has a ring already; this buffer index is taken,
  *			or all of them are (PINRING_BUFFER_ANY_INDEX)
  *	EBUSY		the direction is claimed by another ring, or the index's
@@ -142,7 +144,7 @@
  * @max_buffers: registered buffer indices are below this.
  * @max_sq_entries: largest SQ.
  * @max_cq_entries: largest CQ.
- * @max_jobs: jobs of one ring that are submitted and not yet reaped.
+ * @max_jobs: jobs of one ring that are submitted and not yet reaped, at most.
  * @recv_depth: receives handed to the provider at a time, unless
  *	PINRING_SQE_BATCH promises a batch.
  * @name: stable name of the device, from the device tree; NUL terminated.
