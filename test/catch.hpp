@@ -7,6 +7,8 @@
 
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
+// Version 2 has these everywhere.
+using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 // Version 3 moved these into its namespace's top level.

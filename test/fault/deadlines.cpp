@@ -249,7 +249,7 @@ TEST_CASE("Sends that were never handed over are handed over after the recovery,
   sim tiny0("tiny0");
   const auto bds = ring.info().send_bds;
   // As many pieces as BDs: the first send takes the whole pool.
-  const guarded_memory memory(2 * bds);
+  const guarded_memory memory(bds * apart_bytes);
   fill_pattern(memory.data(), 1);
   const auto pieces = pieces_apart(memory.data());
   const guarded_memory large(bytes);
@@ -272,7 +272,7 @@ TEST_CASE("Sends that were never handed over are handed over after the recovery,
   for (const auto& cqe : ring.wait(4))
     CHECK(outcome_of(cqe) == success);
   for (std::size_t i = 0; i < bds; ++i)
-    CHECK(first.data()[i] == memory.data()[2 * i]);
+    CHECK(first.data()[i] == memory.data()[i * apart_bytes]);
   CHECK(pattern_mismatch(second.data(), 2) == std::nullopt);
 }
 

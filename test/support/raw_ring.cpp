@@ -64,7 +64,6 @@ outcome raw_ring::setup(const ring_options& options) {
 }
 
 void raw_ring::close() {
-  // The mapping holds the file open: only both together release the ring.
   if (!map_.empty())
     ::munmap(map_.data(), map_.size());
   map_ = {};

@@ -59,11 +59,14 @@ namespace support {
   return {reinterpret_cast<std::uint64_t>(bytes.data()), bytes.size()};
 }
 
-/// n pieces of one byte, none beside another, so that no two can merge: a job of n BDs for certain.
-/// They are every other byte of 2 n bytes.
+inline constexpr std::size_t apart_bytes = 128;
+
+/// Pieces of one byte, one in each apart_bytes of these: none merges with another, so that a job of
+/// them is a BD each for certain; and none shares its cache line, as some ports could not stand
+/// that.
 [[nodiscard]] inline std::vector<pinring_iovec> pieces_apart(std::span<const std::byte> bytes) {
   std::vector<pinring_iovec> pieces;
-  for (std::size_t at = 0; at < bytes.size(); at += 2)
+  for (std::size_t at = 0; at < bytes.size(); at += apart_bytes)
     pieces.push_back(make_piece(bytes.subspan(at, 1)));
   return pieces;
 }

@@ -4,6 +4,9 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <string>
 #include <sys/mman.h>
 #include <thread>
 #include <unistd.h>
@@ -122,14 +125,6 @@ TEST_CASE("Memory that is protected while it is received into is received into a
   CHECK(pattern_mismatch(held.in().data(), held_loop::seed) == std::nullopt);
 }
 
-TEST_CASE("What a send's memory held when it was pinned is not what counts, but when it moves") {
-  held_loop held;
-  fill_pattern(held.out().data(), 62);
-
-  held.finish();
-  CHECK(pattern_mismatch(held.in().data(), 62) == std::nullopt);
-}
-
 // ---------------------------------------------------------------------------- close
 
 TEST_CASE("A ring that is closed with jobs in both directions lets go of all pages") {
@@ -191,27 +186,98 @@ TEST_CASE("A ring that is closed in the middle of a long job lets go of all page
   CHECK_NOTHROW(prove_usable("loop0"));
 }
 
-TEST_CASE("A ring lives as long as its mapping, and no longer") {
+TEST_CASE("close() ends the ring, though it is still mapped") {
   raw_ring ring("loop0");
-  void* const second =
-      ::mmap(nullptr, ring.layout().ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd(), 0);
-  REQUIRE(second != MAP_FAILED);
   const auto length = ring.layout().ring_bytes;
+  void* const second = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd(), 0);
+  REQUIRE(second != MAP_FAILED);
   ring.close();
 
   auto other = raw_ring::open("loop0");
-  CHECK(other.setup({}) == outcome{EBUSY});
-  REQUIRE(::munmap(second, length) == 0);
   CHECK(other.setup({}) == success);
+  // What is left of it is memory, no more.
+  std::memset(second, 0, length);
+  CHECK(::munmap(second, length) == 0);
 }
 
-TEST_CASE("A duplicate of the descriptor keeps the ring") {
+TEST_CASE("close() of one descriptor ends the ring for its duplicates, which say ENXIO") {
   raw_ring ring("loop0");
+  const guarded_memory memory(1000);
   const unique_fd duplicate(::dup(ring.fd()));
   ring.close();
 
+  pinring_enter enter{};
+  enter.size = sizeof(enter);
+  auto buffer = make_buffer(0, memory.data());
+  CHECK(call(duplicate, PINRING_IOC_ENTER, &enter) == outcome{ENXIO});
+  CHECK(call(duplicate, PINRING_IOC_BUFFER_ADD, &buffer) == outcome{ENXIO});
+  CHECK(std::string(info_of(duplicate.get()).name) == "loop0");
   auto other = raw_ring::open("loop0");
-  CHECK(other.setup({}) == outcome{EBUSY});
+  CHECK(other.setup({}) == success);
+}
+
+TEST_CASE("close() ends the jobs at once, though a child still has the descriptor") {
+  sim loop0("loop0");
+  loop0.hold();
+  const guarded_memory in(bytes);
+  const guarded_memory out(bytes);
+  shared_flag done;
+  raw_ring ring("loop0");
+  ring.push(make_recv(in.data(), recv_tag)).push(make_send(out.data(), send_tag));
+  REQUIRE(ring.submit().submitted == 2);
+  child other([&] { return done.await() ? 0 : 1; });
+
+  ring.close();
+  loop0.hold(false);
+  CHECK_NOTHROW(prove_usable("loop0"));
+  CHECK(std::ranges::all_of(in.data(), [](std::byte b) { return b == std::byte{0xEE}; }));
+  CHECK(pins_become_balanced());
+  done.set();
+  CHECK(other.wait() == 0);
+}
+
+TEST_CASE("A child's close() of its descriptor does not end the parent's ring") {
+  held_loop held;
+  child other([&] { return ::close(held.ring().fd()); });
+  REQUIRE(other.wait() == 0);
+
+  held.finish();
+  CHECK(pattern_mismatch(held.in().data(), held_loop::seed) == std::nullopt);
+}
+
+TEST_CASE("munmap() of the ring ends nothing") {
+  held_loop held;
+  const auto map = held.ring().mapping();
+  REQUIRE(::munmap(map.data(), map.size()) == 0);
+  REQUIRE(::mmap(map.data(), map.size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 held.ring().fd(), 0) == map.data());
+
+  held.finish();
+  CHECK(pattern_mismatch(held.in().data(), held_loop::seed) == std::nullopt);
+}
+
+TEST_CASE("A thread that waits is woken when another one closes the descriptor") {
+  raw_ring ring("loop0");
+  const guarded_memory in(bytes);
+  ring.push(make_recv(in.data(), recv_tag));
+  REQUIRE(ring.submit().submitted == 1);
+  const unique_fd duplicate(::dup(ring.fd()));
+  std::atomic<bool> waiting = false;
+  outcome woken{EAGAIN};
+  std::thread waiter([&] {
+    pinring_enter enter{};
+    enter.size = sizeof(enter);
+    enter.min_complete = 1;
+    enter.deadline_ns = static_cast<std::uint64_t>(patience.count());
+    waiting = true;
+    woken = call(duplicate, PINRING_IOC_ENTER, &enter);
+  });
+
+  REQUIRE(wait_until([&] { return waiting.load(); }));
+  ring.close();
+  waiter.join();
+  // Nothing is outstanding any more, or there is no ring any more: whichever it sees first.
+  CHECK((woken == success || woken == outcome{ENXIO}));
 }
 
 TEST_CASE("Rings come and go many times") {

@@ -62,7 +62,8 @@ public:
   }
 
 private:
-  static constexpr std::size_t gap = 9;
+  // More than a cache line, so that no two receives share one: not every port could stand that.
+  static constexpr std::size_t gap = 137;
   std::size_t stride() const { return bytes_ + gap; }
 
   std::size_t n_;
@@ -375,14 +376,12 @@ TEST_CASE("CANCEL of a job that has started is EALREADY and does it no harm") {
 
 TEST_CASE("CANCEL of a job that was withdrawn already is ENOENT") {
   queued_receives queued;
-  queued.ring()
-      .push(make_cancel(queued.unstarted(), control))
-      .push(make_cancel(queued.unstarted(), control + 1));
-  REQUIRE(queued.ring().submit().submitted == 2);
+  queued.ring().push(make_cancel(queued.unstarted(), control));
+  REQUIRE(queued.ring().submit().submitted == 1);
+  REQUIRE(queued.ring().wait(2).size() == 2);
 
-  const auto cqes = queued.ring().wait(3);
-  CHECK(outcome_of(completion_of(cqes, control)) == success);
-  CHECK(outcome_of(completion_of(cqes, control + 1)) == outcome{ENOENT});
+  CHECK(outcome_of(queued.ring().run(make_cancel(queued.unstarted(), control + 1))) ==
+        outcome{ENOENT});
 }
 
 TEST_CASE("CANCEL of a job that has completed is ENOENT") {
@@ -435,7 +434,7 @@ TEST_CASE("A send that waits for BDs can be withdrawn") {
   tiny0.hold_send();
   const auto bds = ring.info().send_bds;
   // As many pieces as BDs: the first send takes the whole pool.
-  const guarded_memory memory(2 * bds);
+  const guarded_memory memory(bds * apart_bytes);
   const auto pieces = pieces_apart(memory.data());
   const guarded_memory in(bds);
   for (std::uint64_t i = 0; i < 3; ++i)

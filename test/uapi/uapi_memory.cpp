@@ -270,7 +270,7 @@ TEST_CASE("More pieces than there are BDs are EMSGSIZE in one packet") {
   const auto pieces = info.send_bds + 1;
   if (pieces > info.max_iov)
     return skip("a list can't be longer than the BD pool");
-  const guarded_memory data(2 * pieces);
+  const guarded_memory data(pieces * apart_bytes);
   const auto list = pieces_apart(data.data());
 
   check_all(ring, lists_both_ways("too many", reinterpret_cast<std::uint64_t>(list.data()),

@@ -270,7 +270,7 @@ TEST_CASE("A SETUP that was refused one direction claims the other neither") {
   CHECK(sender.setup(claiming(PINRING_DIR_SEND)) == success);
 }
 
-TEST_CASE("A claim ends with the last reference to the ring") {
+TEST_CASE("A claim ends with the ring") {
   raw_ring ring("loop0");
   ring.close();
 
@@ -364,7 +364,7 @@ TEST_CASE("A ring can be mapped twice, and both mappings are the same memory") {
   ::munmap(second, bytes);
 }
 
-TEST_CASE("A ring works on without its file descriptor's mapping, once mapped anew") {
+TEST_CASE("A ring that was unmapped can be mapped anew") {
   raw_ring ring("loop0");
   const auto map = ring.mapping();
   REQUIRE(::munmap(map.data(), map.size()) == 0);

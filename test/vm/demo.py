@@ -121,7 +121,7 @@ def demo(args: argparse.Namespace) -> int:
                 say("demo", "as uid 1000, with a memlock limit of 8 MiB")
                 _run(guest, pins, f"pinring loop {shlex.quote('/data/' + file.name)}", LOOP_DEADLINE)
                 print()
-                _run(guest, pins, "pinring-bench", BENCH_DEADLINE)
+                _run(guest, pins, "pinring-bench --quick", BENCH_DEADLINE)
                 acquired, released = guest.pins()
                 guest.power_off()
         except GuestDied as death:

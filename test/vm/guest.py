@@ -251,7 +251,7 @@ class Guest:
         return int(acquired), int(released)
 
     def unload(self) -> str:
-        """rmmod, newest first: "ok" or what it said."""
+        """rmmod: "ok" or what it said."""
         return self._ask("unload", "@unload ")
 
     def load(self) -> str:

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .paths import BUILD, ROOT, locked
-from .report import Failure
+from .report import Failure, progress
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,19 @@ class Build:
         return BUILD / self.name
 
     def _run(self, *words: str) -> None:
-        done = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode != 0:
-            raise Failure(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout[-8000:]}")
+        """Run to the end; what ninja did well is shown to a terminal and not kept."""
+        kept: list[str] = []
+        with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if re.match(r"\[\d+/\d+\] ", line):
+                    progress(line.strip())
+                else:
+                    kept.append(line)
+        progress("")
+        if process.returncode != 0:
+            raise Failure(f"{words[0]}: exit {process.returncode}\n{''.join(kept)[-8000:]}")
 
     def _configure(self) -> None:
         """Set the folder up, or again where another version of this tree did it otherwise.

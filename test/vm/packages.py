@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from .arch import Arch
-from .report import Failure, say
+from .report import Failure, progress, say
 
 # The README names these for a build by hand.
 BUILD = ["g++", "pkg-config", "meson", "ninja-build", "libcli11-dev", "libfmt-dev", "libmd-dev", "nlohmann-json3-dev",
@@ -37,12 +37,19 @@ def _as_root(words: list[str]) -> list[str]:
                   f"  {' '.join(words)}")
 
 
-def _apt_get(*words: str) -> subprocess.CompletedProcess[str]:
+def _apt_get(*words: str) -> tuple[int, str]:
     # env, because sudo drops the variables of its caller.
     command = _as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q",
                         "-o", "DPkg::Lock::Timeout=600", *words])
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
+    kept = []
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            progress(line.strip())
+            kept.append(line)
+    progress("")
+    return process.returncode, "".join(kept)
 
 
 def need(names: list[str]) -> None:
@@ -55,10 +62,10 @@ def need(names: list[str]) -> None:
         return
     say("packages", f"installing {' '.join(missing)}")
     install = ("install", "-y", "--no-install-recommends", *missing)
-    done = _apt_get(*install)
-    if done.returncode != 0:
+    code, text = _apt_get(*install)
+    if code:
         # The machine's package lists are absent or old.
         _apt_get("update")
-        done = _apt_get(*install)
-    if done.returncode != 0:
-        raise Failure(f"apt-get {' '.join(install)}: exit {done.returncode}\n{done.stdout[-3000:]}")
+        code, text = _apt_get(*install)
+    if code:
+        raise Failure(f"apt-get {' '.join(install)}: exit {code}\n{text[-3000:]}")

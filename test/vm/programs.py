@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test/programs.toml: which programs run in the guest, and how."""
+"""programs.toml, in test/ and in its folders: which programs run in the guest, and how."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from .paths import ROOT
 from .report import Failure
 
-FILE = ROOT / "test" / "programs.toml"
+TESTS = ROOT / "test"
 
 
 @dataclass(frozen=True)
@@ -25,30 +25,31 @@ class Program:
 KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str}
 
 
-def _program(entry: dict[str, Any]) -> Program:
+def _program(entry: dict[str, Any], file: str) -> Program:
     name = entry.get("name", "?")
     for word, value in entry.items():
         if word not in KINDS:
-            raise Failure(f"{FILE.name}: {name}: unknown key {word}; there are {', '.join(KINDS)}")
+            raise Failure(f"{file}: {name}: unknown key {word}; there are {', '.join(KINDS)}")
         if not isinstance(value, KINDS[word]):
-            raise Failure(f"{FILE.name}: {name}: {word} wants a {KINDS[word].__name__}")
+            raise Failure(f"{file}: {name}: {word} wants a {KINDS[word].__name__}")
     if "name" not in entry or "deadline" not in entry:
-        raise Failure(f"{FILE.name}: {name}: name and deadline are needed")
+        raise Failure(f"{file}: {name}: name and deadline are needed")
     if entry.get("user", "user") not in ("user", "root"):
-        raise Failure(f"{FILE.name}: {name}: user is \"user\" or \"root\"")
+        raise Failure(f"{file}: {name}: user is \"user\" or \"root\"")
     return Program(**entry)
 
 
 def read() -> list[Program]:
-    if not FILE.exists():
-        return []
-    try:
-        found = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise Failure(f"{FILE.name}: {error}") from error
-    programs = [_program(entry) for entry in found.get("program", [])]
+    programs: list[Program] = []
+    for path in (*sorted(TESTS.glob("*/programs.toml")), TESTS / "programs.toml"):
+        file = str(path.relative_to(ROOT))
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise Failure(f"{file}: {error}") from error
+        programs += [_program(entry, file) for entry in found.get("program", [])]
     names = [program.name for program in programs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise Failure(f"{FILE.name}: listed twice: {', '.join(sorted(twice))}")
+        raise Failure(f"listed twice in {TESTS.name}/**/programs.toml: {', '.join(sorted(twice))}")
     return programs

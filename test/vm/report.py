@@ -12,8 +12,16 @@ START = time.monotonic()
 stream = sys.stdout  # pylint: disable=invalid-name
 
 
+def progress(text: str) -> None:
+    """A line that the next one replaces, for somebody who watches; "" removes it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text[:78]}")
+        sys.stderr.flush()
+
+
 def say(topic: str, text: str) -> None:
     """One line about a step that is not a test."""
+    progress("")
     print(f"{topic:<10} {text}", file=stream, flush=True)
 
 
@@ -30,6 +38,7 @@ class Report:
     failures: list[str] = field(default_factory=list)
 
     def line(self, verdict: str, name: str, seconds: float | None, remark: str = "") -> None:
+        progress("")
         took = "" if seconds is None else f"{seconds:7.1f} s"
         print(f"{verdict:<4}  {name:<34} {took:>9}  {remark}".rstrip(), flush=True)
 

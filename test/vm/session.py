@@ -2,6 +2,7 @@
 """One boot of the guest as a run of tests: programs in, verdicts out."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from .arch import Arch
@@ -20,14 +21,39 @@ PINS_SETTLE = 3.0
 SHOWN = 60
 
 
+@dataclass
+class Verdict:
+    """What is to be said of a program."""
+
+    kind: str  # pass, FAIL, skip, or "died": the program failed, and the guest is of no more use
+    seconds: float
+    remark: str = ""
+    detail: str = ""
+
+
+# Programs whose verdicts are known: a judge that calls one of them good is
+# not to be believed about the others. The last one ends the guest.
+KNOWN = (
+    (Program("true", 30), "pass", ""),
+    (Program("sh", 30, args="-c 'exit 3'"), "FAIL", "exit 3"),
+    (Program("sh", 30, args="-c 'kill -SEGV $$'"), "FAIL", "signal 11"),
+    (Program("sh", 30, args="-c 'echo no such thing; exit 77'"), "skip", "no such thing"),
+    (Program("sleep", 1, args="1000"), "FAIL", "deadline"),
+    (Program("sh", 30, "root", "-c 'echo WARNING: a known one >/dev/kmsg'"), "FAIL", "a known one"),
+    (Program("sh", 30, "root", "-c 'echo WARNING: a known one >/dev/kmsg; exit 77'"), "FAIL", "a known one"),
+    (Program("sh", 30, "root", "-c 'echo c >/proc/sysrq-trigger'"), "died", "the guest ended"),
+)
+
+
 class Session:
     """Runs programs until the guest dies, and says which are left to run."""
 
     def __init__(self, arch: Arch, kernel: Kernel, initramfs: Path, logs: Path, report: Report, *,
-                 cmdline: str = "", kvm: bool = False, verbose: bool = False, filters: str = "") -> None:
+                 cmdline: str = "", kvm: bool = False, verbose: bool = False, filters: str = "",
+                 check_judge: bool = False) -> None:
         self.arch, self.kernel, self.initramfs, self.logs = arch, kernel, initramfs, logs
         self.report, self.cmdline, self.kvm = report, cmdline, kvm
-        self.verbose, self.filters = verbose, filters
+        self.verbose, self.filters, self.check_judge = verbose, filters, check_judge
         self.pins = Pins(0, 0)
 
     def _name(self, program: str) -> str:
@@ -45,7 +71,10 @@ class Session:
                     if not self._program(guest, program):
                         return queue
                 self._unload(guest)
-                guest.power_off()
+                if self.check_judge:
+                    self._judge_the_judge(guest)
+                else:
+                    guest.power_off()
         except GuestDied as death:
             return self._not_run(queue, str(death))
         return []
@@ -56,6 +85,8 @@ class Session:
         if not queue:
             self.report.bad(self._name("guest"), None, reason)
         return []
+
+    # --- the modules ---
 
     def _loaded(self, log: list[str]) -> bool:
         found = complaints(log)
@@ -77,61 +108,61 @@ class Session:
         else:
             self.report.good(self._name("unload the modules"), seconds)
 
-    def _reload(self, guest: Guest) -> str:
+    @staticmethod
+    def _reload(guest: Guest) -> str:
         """Fresh modules: nothing of what a program left in the simulator is there any more."""
         said = guest.unload()
         if said == "ok":
             said = guest.load()
         return said
 
-    def _settled_pins(self, guest: Guest) -> int:
-        deadline = time.monotonic() + PINS_SETTLE
-        before = self.pins.missing
-        while True:
-            acquired, released = guest.pins()
-            if acquired - released == before or time.monotonic() > deadline:
-                return self.pins.charge(acquired, released)
-            time.sleep(0.1)
+    # --- programs ---
 
     def _program(self, guest: Guest, program: Program) -> bool:
-        """Run and judge it. False when this boot is of no more use."""
+        """Run and report it. False when this boot is of no more use."""
         name = self._name(program.name)
-        started = time.monotonic()
         if program.reload and (said := self._reload(guest)) != "ok":
             self.report.bad(name, None, f"the modules can't be reloaded: {said}")
             return False
+        verdict = self.judge(guest, program)
+        if verdict.kind == "pass":
+            self.report.good(name, verdict.seconds)
+        elif verdict.kind == "skip":
+            self.report.skip(name, verdict.remark)
+        else:
+            self.report.bad(name, verdict.seconds, verdict.remark, verdict.detail)
+        if verdict.kind != "FAIL":
+            return verdict.kind != "died"
+        # What a failed program left behind must not fail its neighbours.
+        if self._reload(guest) != "ok":
+            return False
+        guest.log_since("reloaded")
+        self._settled_pins(guest)
+        return True
+
+    def judge(self, guest: Guest, program: Program) -> Verdict:
+        started = time.monotonic()
         try:
             outcome = guest.run(f"{program.name} {program.args} {self.filters}", program.user, program.deadline)
             missing = self._settled_pins(guest)
         except GuestDied as death:
-            log = guest.last_words()
-            self._keep(program.name, guest.printed_so_far(), log)
-            self.report.bad(name, time.monotonic() - started, str(death),
-                            _tail(guest.printed_so_far()) + "\n" + _tail("\n".join(log)))
-            return False
+            log, printed = guest.last_words(), guest.printed_so_far()
+            self._keep(program.name, printed, log)
+            return Verdict("died", time.monotonic() - started, str(death),
+                           "\n".join(filter(None, (_tail(printed), _tail("\n".join(log))))))
         self._keep(program.name, outcome.output, outcome.log)
         if self.verbose:
             print(outcome.output, end="", flush=True)
         faults = self._faults(program, outcome, missing)
-        if outcome.code == SKIPPED and not faults:
-            lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
-            self.report.skip(name, lines[-1] if lines else "no reason given")
-        elif faults:
-            found = complaints(outcome.log)
+        if faults:
             detail = "" if self.verbose else _tail(outcome.output)
-            if found or outcome.code is None:
+            if complaints(outcome.log) or outcome.code is None:
                 detail += "\n" + _tail("\n".join(outcome.log))
-            self.report.bad(name, outcome.seconds, "; ".join(faults), detail.strip("\n"))
-            # What it left behind must not fail its neighbours.
-            return self._reload(guest) == "ok" and self._forget(guest)
-        else:
-            self.report.good(name, outcome.seconds)
-        return True
-
-    def _forget(self, guest: Guest) -> bool:
-        guest.log_since("reloaded")
-        self._settled_pins(guest)
-        return True
+            return Verdict("FAIL", outcome.seconds, "; ".join(faults), detail.strip("\n"))
+        if outcome.code == SKIPPED:
+            lines = [line.strip() for line in outcome.output.splitlines() if line.strip()]
+            return Verdict("skip", outcome.seconds, lines[-1] if lines else "no reason given")
+        return Verdict("pass", outcome.seconds)
 
     @staticmethod
     def _faults(program: Program, outcome: Outcome, missing: int) -> list[str]:
@@ -149,6 +180,29 @@ class Session:
             faults.append(f"{missing} pages pinned and not unpinned" if missing > 0 else
                           f"{-missing} pages unpinned twice")
         return faults
+
+    def _settled_pins(self, guest: Guest) -> int:
+        deadline = time.monotonic() + PINS_SETTLE
+        before = self.pins.missing
+        while True:
+            acquired, released = guest.pins()
+            if acquired - released == before or time.monotonic() > deadline:
+                return self.pins.charge(acquired, released)
+            time.sleep(0.1)
+
+    def _judge_the_judge(self, guest: Guest) -> None:
+        started = time.monotonic()
+        wrong = []
+        self.verbose, self.filters = False, ""
+        for program, kind, remark in KNOWN:
+            verdict = self.judge(guest, program)
+            if verdict.kind != kind or remark not in verdict.remark:
+                wrong.append(f"{program.name} {program.args}: {verdict.kind}, {verdict.remark}")
+        name = self._name("known verdicts")
+        if wrong:
+            self.report.bad(name, time.monotonic() - started, "misjudged", "\n".join(wrong))
+        else:
+            self.report.good(name, time.monotonic() - started, f"{len(KNOWN)} programs judged rightly")
 
     def _keep(self, name: str, output: str, log: list[str]) -> None:
         text = output + "\n--- kernel log ---\n" + "\n".join(log) + "\n"

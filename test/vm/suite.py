@@ -4,6 +4,7 @@
 import argparse
 import itertools
 import json
+import re
 import shlex
 import subprocess
 import time
@@ -11,7 +12,7 @@ import unittest
 from pathlib import Path
 
 from . import image, meson, modules, packages, programs
-from .arch import Arch, host
+from .arch import host
 from .kernels import Kernel, all_kernels, named
 from .paths import ROOT
 from .programs import Program
@@ -98,23 +99,17 @@ def _unlisted(listed: list[Program]) -> list[str]:
     return found
 
 
-class _Boot:
-    """Programs that share one boot: of one kernel, with one command line."""
-
-    def __init__(self, arch: Arch, kernel: Kernel, cmdline: str, space: Workspace, args: argparse.Namespace) -> None:
-        self.arch, self.kernel, self.cmdline, self.space, self.args = arch, kernel, cmdline, space, args
-
-    def run(self, report: Report, wanted: list[Program], kos: list[Path], files: list[Path]) -> None:
-        label = f"{self.kernel.series} {self.cmdline}".strip().replace(" ", "-").replace("=", "-")
-        initramfs = image.write(self.space.folder / f"initramfs-{label}", self.arch,
-                                image.Contents(modules=kos, programs=files))
-        queue = list(wanted)
-        while queue:
-            session = Session(self.arch, self.kernel, initramfs, self.space.folder / label, report,
-                              cmdline=self.cmdline, kvm=self.args.kvm, verbose=self.args.verbose,
-                              filters=" ".join(map(shlex.quote, self.args.rest)))
-            queue = session.run(queue)
-        initramfs.unlink()
+def _boot(kernel: Kernel, cmdline: str, group: list[Program], kos: list[Path], files: list[Path], space: Workspace,
+          report: Report, args: argparse.Namespace, check_judge: bool) -> None:
+    """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
+    arch = host()
+    label = re.sub(r"[ =]", "-", f"{kernel.series} {cmdline}".strip())
+    initramfs = image.write(space.folder / f"initramfs-{label}", arch, image.Contents(modules=kos, programs=files))
+    while group:
+        group = Session(arch, kernel, initramfs, space.folder / label, report, cmdline=cmdline, kvm=args.kvm,
+                        verbose=args.verbose, filters=" ".join(map(shlex.quote, args.rest)),
+                        check_judge=check_judge).run(group)
+    initramfs.unlink()
 
 
 def _stock(report: Report, wanted: list[Program], everything: bool, args: argparse.Namespace, space: Workspace) -> None:
@@ -122,7 +117,7 @@ def _stock(report: Report, wanted: list[Program], everything: bool, args: argpar
     kernels = all_kernels(arch) if everything else [args.kernel_wanted]
     kos = {kernel.release: _modules(report, kernel, space) for kernel in kernels}
     if not wanted:
-        say("guest", f"{programs.FILE.relative_to(ROOT)} lists no program")
+        say("guest", "programs.toml lists no program")
         return
     started = time.monotonic()
     try:
@@ -133,7 +128,7 @@ def _stock(report: Report, wanted: list[Program], everything: bool, args: argpar
         return
     if unlisted:
         report.bad("build for the guest", time.monotonic() - started,
-                   f"{programs.FILE.name} does not list: {' '.join(unlisted)}")
+                   f"no programs.toml lists {' '.join(unlisted)}")
     else:
         report.good("build for the guest", time.monotonic() - started, f"{len(files)} programs")
     for number, kernel in enumerate(kernels):
@@ -147,7 +142,8 @@ def _stock(report: Report, wanted: list[Program], everything: bool, args: argpar
             continue
         of_this.sort(key=lambda program: program.cmdline)
         for cmdline, group in itertools.groupby(of_this, key=lambda program: program.cmdline):
-            _Boot(arch, kernel, cmdline, space, args).run(report, list(group), modules_of_this, files)
+            _boot(kernel, cmdline, list(group), modules_of_this, files, space, report, args,
+                  check_judge=everything and number == 0 and not cmdline)
 
 
 def test(args: argparse.Namespace) -> int:

@@ -156,7 +156,8 @@ public:
   /// @param within when to give up waiting, with errc::wait_expired; the jobs go on.
   submit_result submit_and_wait(unsigned completions, deadline within = {}) noexcept;
 
-  /// Waits without submitting; returns at once where enough completions are there.
+  /// Waits without submitting; returns at once where enough completions are there, or where nothing
+  /// is outstanding.
   /// @returns no error, errc::wait_expired, errc::interrupted, errc::device_gone, …
   [[nodiscard]] std::error_code wait(unsigned completions = 1, deadline within = {}) noexcept;
 

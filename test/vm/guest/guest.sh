@@ -39,11 +39,13 @@ load_modules() {
   return 1
 }
 
+# In the order of loading: the first is the client, and holds the channels of the
+# second.
 unload_modules() {
-  tac /modules/order | while read -r module; do
+  while read -r module; do
     rmmod "${module%.ko}" 2>/run/insmod.error || {
       mark "rmmod $module failed: $(cat /run/insmod.error)"
       return 1
     }
-  done
+  done </modules/order
 }

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+//
+// A page fault that takes as long as it likes (userfaultfd here, FUSE elsewhere) while memory is
+// pinned: whoever waits for it waits alone. Root, as others may not stall the kernel.
+#include "catch.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+
+#include "support/child.hpp"
+#include "support/guarded_memory.hpp"
+#include "support/loop.hpp"
+#include "support/needs.hpp"
+#include "support/raw_ring.hpp"
+#include "support/vmstat.hpp"
+
+using namespace support;
+
+namespace {
+
+const auto needed = support::needs{{"loop0", "loop1"}}.root();
+
+constexpr std::size_t bytes = 3000;
+
+ring_options shared() {
+  ring_options options;
+  options.flags = PINRING_SETUP_SHARED;
+  return options;
+}
+
+/// Memory whose first touch stalls until let_go().
+class stalling_memory {
+public:
+  stalling_memory() : fd_(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK))) {
+    void* at =
+        ::mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!fd_ || at == MAP_FAILED)
+      throw std::runtime_error("no userfaultfd");
+    at_ = static_cast<std::byte*>(at);
+
+    uffdio_api api{};
+    api.api = UFFD_API;
+    uffdio_register range{};
+    range.range = {reinterpret_cast<__u64>(at_), page_bytes()};
+    range.mode = UFFDIO_REGISTER_MODE_MISSING;
+    if (::ioctl(fd_.get(), UFFDIO_API, &api) != 0 ||
+        ::ioctl(fd_.get(), UFFDIO_REGISTER, &range) != 0)
+      throw std::runtime_error("userfaultfd does not take this memory");
+  }
+  stalling_memory(const stalling_memory&) = delete;
+  stalling_memory& operator=(const stalling_memory&) = delete;
+  ~stalling_memory() { ::munmap(at_, page_bytes()); }
+
+  std::span<std::byte> data() const { return {at_, bytes}; }
+
+  bool fault_pending() const {
+    pollfd watched{fd_.get(), POLLIN, 0};
+    return ::poll(&watched, 1, 0) == 1;
+  }
+  /// Waits until somebody has run into it.
+  void await_fault() const {
+    uffd_msg message{};
+    REQUIRE(wait_until([&] { return fault_pending(); }));
+    REQUIRE(::read(fd_.get(), &message, sizeof(message)) == sizeof(message));
+    REQUIRE(message.event == UFFD_EVENT_PAGEFAULT);
+  }
+  void let_go() const {
+    uffdio_zeropage zero{};
+    zero.range = {reinterpret_cast<__u64>(at_), page_bytes()};
+    REQUIRE(::ioctl(fd_.get(), UFFDIO_ZEROPAGE, &zero) == 0);
+  }
+
+  /// Whether this kernel, set up as it is, has such a thing.
+  static bool available() {
+    return unique_fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC))).get() >= 0;
+  }
+
+private:
+  unique_fd fd_;
+  std::byte* at_ = nullptr;
+};
+
+/// A thread whose ENTER is stuck in the pin of a send, until the end of this.
+class stuck_send {
+public:
+  explicit stuck_send(raw_ring& ring) : ring_(ring) {
+    ring_.push(make_send(memory_.data(), tag));
+    ring_.publish();
+    submitter_ = std::thread([this] { result_ = ring_.enter(1, 0); });
+    memory_.await_fault();
+  }
+  ~stuck_send() {
+    if (submitter_.joinable())
+      let_go();
+  }
+
+  void let_go() {
+    memory_.let_go();
+    submitter_.join();
+    CHECK(result_.result == success);
+    CHECK(result_.submitted == 1);
+  }
+
+  static constexpr std::uint64_t tag = 1;
+
+private:
+  raw_ring& ring_;
+  stalling_memory memory_;
+  enter_result result_;
+  std::thread submitter_;
+};
+
+} // namespace
+
+TEST_CASE("A send whose pin stalls is sent when the page is there") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  raw_ring ring("loop0");
+  const guarded_memory in(bytes);
+  stuck_send stuck(ring);
+
+  stuck.let_go();
+  ring.push(make_recv(in.data(), 2));
+  REQUIRE(ring.submit().submitted == 1);
+  const auto cqes = ring.wait(2);
+  CHECK(outcome_of(completion_of(cqes, stuck_send::tag)) == success);
+  CHECK(outcome_of(completion_of(cqes, 2)) == success);
+  CHECK(std::ranges::all_of(in.data(), [](std::byte b) { return b == std::byte{0}; }));
+}
+
+TEST_CASE("While a pin stalls, other devices and other rings of the same device go on") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  raw_ring ring("loop0", shared());
+  raw_ring other("loop0", shared());
+  const guarded_memory in(bytes);
+  {
+    const stuck_send stuck(ring);
+    CHECK_NOTHROW(prove_usable("loop1"));
+    CHECK_NOTHROW(prove_usable(other));
+  }
+  CHECK(outcome_of(other.run(make_recv(in.data(), 2))) == success);
+  CHECK(outcome_of(ring.wait(1).front()) == success);
+}
+
+TEST_CASE("While a send's pin stalls, the ring's other direction goes on") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  raw_ring ring("loop0", shared());
+  raw_ring other("loop0", shared());
+  const guarded_memory in(bytes);
+  const guarded_memory out(bytes);
+  {
+    const stuck_send stuck(ring);
+    ring.push(make_recv(in.data(), 2));
+    REQUIRE(ring.submit().submitted == 1);
+    REQUIRE(outcome_of(other.run(make_send(out.data(), 3))) == success);
+    CHECK(outcome_of(ring.wait(1).front()) == success);
+  }
+  CHECK(outcome_of(other.run(make_recv(in.data(), 4))) == success);
+  CHECK(outcome_of(ring.wait(1).front()) == success);
+}
+
+TEST_CASE("A process that is killed while its pin stalls ends, and the device is free") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  shared_flag stalled;
+  child victim([&] {
+    raw_ring ring("loop0");
+    const stalling_memory memory;
+    std::thread witness([&] {
+      memory.await_fault();
+      stalled.set();
+    });
+    ring.push(make_send(memory.data(), 1));
+    (void)ring.submit();
+    witness.join();
+    return 0;
+  });
+  REQUIRE(stalled.await());
+  victim.kill();
+  REQUIRE(victim.wait() == child::killed);
+
+  CHECK_NOTHROW(prove_usable("loop0"));
+  CHECK(pins_become_balanced());
+}
+
+TEST_CASE("A registration that stalls harms nobody, and succeeds in the end") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  raw_ring ring("loop0");
+  const stalling_memory memory;
+  auto buffer = make_buffer(0, memory.data(), PINRING_DIR_SEND);
+  std::atomic<bool> done = false;
+  outcome result;
+  std::thread registrar([&] {
+    result = ring.add(buffer);
+    done = true;
+  });
+
+  REQUIRE(wait_until([&] { return done || memory.fault_pending(); }));
+  if (done) {
+    // Linux 6.1 pins for the long term with the mmap lock held, and can't stall there: it fails.
+    registrar.join();
+    CHECK(result == outcome{EFAULT});
+    return;
+  }
+  memory.await_fault();
+  const guarded_memory ours(bytes);
+  CHECK_NOTHROW(ring.register_at(1, ours.data(), PINRING_DIR_SEND));
+  CHECK_NOTHROW(prove_usable("loop1"));
+  memory.let_go();
+  registrar.join();
+  CHECK(result == success);
+}
+
+TEST_CASE("The channel works at the end of all this") {
+  CHECK_NOTHROW(prove_usable("loop0"));
+  CHECK_NOTHROW(prove_usable("loop1"));
+}
