@@ -215,7 +215,7 @@ void pinring_channel_pump(struct pinring_channel *channel)
 {
 	struct pinring_device *pdev = channel->pdev;
 	struct pinring_part *part;
-	unsigned int handed = 0;
+	bool alone, handed = false;
 
 	mutex_lock_nested(&channel->mutex, channel->dir);
 	for (;;) {
@@ -224,11 +224,19 @@ void pinring_channel_pump(struct pinring_channel *channel)
 		spin_unlock_irq(&pdev->lock);
 		if (!part)
 			break;
+		/*
+		 * xilinx_dma reports what was issued together when all of it is
+		 * done: a receive that may be answered alone is issued alone.
+		 */
+		alone = channel->dir == PINRING_RECV &&
+			!(part->job->sqe_flags & PINRING_SQE_BATCH);
 		if (!pinring_channel_submit(channel, part)) {
 			pinring_channel_put_back(channel, part);
 			break;
 		}
-		handed++;
+		if (alone)
+			dma_async_issue_pending(channel->dma);
+		handed |= !alone;
 	}
 	if (handed)
 		dma_async_issue_pending(channel->dma);

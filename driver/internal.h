@@ -68,8 +68,8 @@
 #define PINRING_MAX_JOBS	8192U
 #define PINRING_MAX_BUFFERS	1024U
 #define PINRING_MAX_IOV		1024U
-#define PINRING_MAX_JOB_BYTES	(1ULL << 40)
-#define PINRING_MAX_BUFFER_BYTES (1ULL << 30)
+#define PINRING_MAX_JOB_BYTES	BIT_ULL(40)
+#define PINRING_MAX_BUFFER_BYTES BIT_ULL(30)
 
 /* Entries of a part's scatterlist that need no allocation. */
 #define PINRING_INLINE_SG	4

@@ -119,7 +119,8 @@
 
 /**
  * struct pinring_info - PINRING_IOC_INFO: what a device can do
- * @size: in: bytes the caller has room for; out: bytes the kernel knows.
+ * @size: in: bytes the caller has room for, at least up to @features; out:
+ *	bytes the kernel knows.
  * @abi: PINRING_ABI_VERSION of the driver.
  * @features: PINRING_FEAT_* that are available.
  * @directions: PINRING_DIR_* the device has.

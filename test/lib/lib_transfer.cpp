@@ -48,9 +48,8 @@ void check_usable(dma::device& device) {
 TEST_CASE("vectors of every length come back equal") {
   dma::device device{"loop0"};
   const std::uint64_t chunk = device.info().chunk;
-  for (const std::uint64_t bytes :
-       {std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{4096}, chunk, chunk + 1,
-        std::uint64_t{10'000'019}}) {
+  for (const std::uint64_t bytes : {std::uint64_t{1}, std::uint64_t{3}, std::uint64_t{4096}, chunk,
+                                    chunk + 1, std::uint64_t{10'000'019}}) {
     INFO(bytes);
     std::vector<std::uint8_t> out(bytes);
     support::fill_pattern(std::as_writable_bytes(std::span{out}), bytes);
@@ -203,8 +202,7 @@ TEST_CASE("a stop that is asked to abort ends a receive under way, and the devic
   std::stop_source stop;
   const std::uint64_t before = sim.read("bds_in_use_recv");
   std::jthread stopper{[&] {
-    const bool armed =
-        support::wait_until([&] { return sim.read("bds_in_use_recv") > before; });
+    const bool armed = support::wait_until([&] { return sim.read("bds_in_use_recv") > before; });
     stop.request_stop();
     CHECK(armed);
   }};

@@ -216,6 +216,29 @@ TEST_CASE("Receives that are queued again as they are answered never run dry") {
   CHECK(batch.all_arrived());
 }
 
+TEST_CASE("A receive into a registered buffer is reported when it is answered, too") {
+  const auto* const device = GENERATE("batch0", "loop0");
+  CAPTURE(device);
+  raw_ring ring(device);
+  constexpr std::size_t n = 8;
+  constexpr std::size_t stride = 1024;
+  const guarded_memory in(n * stride);
+  const guarded_memory out(1001);
+  ring.register_at(0, in.data(), PINRING_DIR_RECV);
+  // Nothing has to be pinned for these: they are ready for the channel all at once.
+  for (std::size_t i = 0; i < n; ++i)
+    ring.push(make_registered(PINRING_OP_RECV, 0, i * stride, out.size(), recv_base + i));
+  REQUIRE(ring.submit().submitted == n);
+
+  for (std::size_t i = 0; i < n; ++i) {
+    fill_pattern(out.data(), i);
+    ring.push(make_send(out.data(), send_base + i));
+    REQUIRE(ring.submit().submitted == 1);
+    REQUIRE(wait_for_receives(ring, 1)[0].user_data == recv_base + i); // so the send has moved, too
+    REQUIRE(pattern_mismatch(in.data().subspan(i * stride, out.size()), i) == std::nullopt);
+  }
+}
+
 TEST_CASE("A batch that the peer sends unasked is received as one") {
   raw_ring ring("batch0");
   if (!(ring.info().features & PINRING_FEAT_BATCH))

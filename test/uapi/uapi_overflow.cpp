@@ -73,4 +73,6 @@ TEST_CASE("A completion that waits for room in the CQ keeps no page of a plain j
   CHECK((*full).wait(2).back().user_data == 1);
 }
 
-TEST_CASE("The channel works at the end of all this") { CHECK_NOTHROW(prove_usable("loop0")); }
+TEST_CASE("The channel works at the end of all this") {
+  CHECK_NOTHROW(prove_usable("loop0"));
+}

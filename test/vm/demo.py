@@ -73,8 +73,7 @@ def _given_file(name: str) -> Path:
 
 
 def _show(data: bytes) -> None:
-    end = data.find(b"\x1eend ")
-    sys.stdout.buffer.write(data if end < 0 else data[:end])
+    sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 

@@ -44,6 +44,10 @@ KERNEL_WORDS = (
 )
 
 
+# What the agent prints after the program's last byte begins with it.
+TRAILER = b"\x1e"
+
+
 class GuestDied(Failure):
     """The guest ended or no longer answers."""
 
@@ -160,9 +164,10 @@ class Guest:
 
     def _take(self, channel: str, data: bytes) -> None:
         if channel == "output":
+            ended = TRAILER in self.printed
             self.printed += data
-            if self.on_output:
-                self.on_output(data)
+            if self.on_output and not ended:
+                self.on_output(data.split(TRAILER)[0])
             return
         lines = (self.partial[channel] + data).split(b"\n")
         self.partial[channel] = lines.pop()

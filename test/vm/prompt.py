@@ -55,8 +55,6 @@ def guest(args: argparse.Namespace) -> int:
             code: int | None = None
 
             def show(data: bytes) -> None:
-                if b"\x1eend " in data:
-                    data = data[:data.index(b"\x1eend ")]
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
 
