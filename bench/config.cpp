@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "validators.hpp"
+
 namespace bench {
 namespace {
 
@@ -19,10 +21,6 @@ constexpr double quick_pass_s = 0.2;
 
 constexpr double memcpy_share = 0.25; // of a pass
 
-CLI::Validator size_value() {
-  return CLI::AsSizeValue(false).description("");
-}
-
 } // namespace
 
 const char* name_of(memory_kind kind) noexcept {
@@ -35,8 +33,8 @@ void add_options(CLI::App& app, config& c) {
   app.add_option("-s,--size", c.sizes,
                  "bytes of a job, several with commas (default: 4K,64K,512K,4M)")
       ->delimiter(',')
-      ->transform(size_value())
-      ->check(CLI::PositiveNumber.description(""))
+      ->transform(tools::size_value())
+      ->check(tools::positive())
       ->type_name("SIZE");
   app.add_option_function<std::vector<std::string>>(
          "-m,--memory",
@@ -56,10 +54,10 @@ void add_options(CLI::App& app, config& c) {
       ->type_name("N");
   app.add_option("-t,--time", c.pass_s,
                  "seconds of each of the two timed passes of a case (default: 1)")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(tools::positive())
       ->type_name("SECONDS");
   app.add_option("--timeout", c.timeout_s, "a job that takes longer has failed")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(tools::positive())
       ->default_val(10)
       ->type_name("SECONDS");
   app.add_flag("--quick", c.quick,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 
 def without_head(text: str) -> str:
-    """The file without its first comments and the empty lines around them."""
-    text = re.sub(r"\A(?:\s*//[^\n]*\n|\s*/\*.*?\*/[^\n]*\n|\s*#[^\n!i][^\n]*\n)+", "", text, flags=re.DOTALL)
+    """A C or C++ file without its first comments and the empty lines around them."""
+    text = re.sub(r"\A(?:\s*//[^\n]*\n|\s*/\*.*?\*/[^\n]*\n)+", "", text, flags=re.DOTALL)
     return text.strip("\n") + "\n"
 
 

@@ -86,15 +86,16 @@ int run(const loop_options& options) {
   const dma::device_info& info = device.info();
   need_directions(info, dma::direction::both, "a loop needs both directions");
 
-  const bytes out = input{options.file}.read_all();
+  input file{options.file};
+  const bytes out = file.read_all();
   if (out.empty())
-    throw failure{fmt::format("{}: the file is empty, there is nothing to send", options.file)};
+    throw failure{fmt::format("{}: it is empty, there is nothing to send", file.name())};
   cutting c = cut(info, options.stream);
   if (!options.stream.piece)
     c.piece = out.size();
 
   fmt::print("device   {}, {}\n", device_text(info), provider_text(info));
-  fmt::print("file     {}, {} bytes, in an ordinary std::vector\n", options.file,
+  fmt::print("file     {}, {} bytes, in an ordinary std::vector\n", file.name(),
              count_text(out.size()));
   fmt::print("before   sha256 {}\n", sha256(out));
   static_cast<void>(std::fflush(stdout));

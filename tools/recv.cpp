@@ -18,6 +18,7 @@
 #include "files.hpp"
 #include "stream.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 #include "watch.hpp"
 
 namespace tools {
@@ -111,7 +112,7 @@ void add_recv(CLI::App& app, action& chosen) {
   command->add_option("-n,--bytes", options->bytes, "how much to receive")
       ->required()
       ->transform(size_value())
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(positive())
       ->type_name("SIZE");
   add_device_option(*command, options->stream.device);
   add_packet_option(*command, options->stream.packet,

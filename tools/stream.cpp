@@ -9,6 +9,7 @@
 
 #include "errors.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 
 namespace tools {
 namespace {
@@ -16,12 +17,15 @@ namespace {
 // Long enough that the system calls do not count, short enough to be memory that nobody misses.
 constexpr std::uint64_t default_piece = std::uint64_t{8} << 20;
 
-} // namespace
-
-// The validators describe themselves at length where the help names the type.
-CLI::Validator size_value() {
-  return CLI::AsSizeValue(false).description("");
+std::string missing_peer(dma::direction directions, const cutting& c) {
+  if (directions == dma::direction::send)
+    return "takes the data";
+  if (directions == dma::direction::receive)
+    return fmt::format("sends, in packets of no more than {} bytes (--packet)", c.packet);
+  return "sends back what it gets";
 }
+
+} // namespace
 
 void add_device_option(CLI::App& command, std::string& device) {
   command.add_option("-d,--device", device, "device, by name or path (default: the first)")
@@ -34,14 +38,14 @@ void add_piece_option(CLI::App& command, std::uint64_t& piece, const std::string
                   "hand over so much at a time; rounded down to whole packets (default: " + dflt +
                       ")")
       ->transform(size_value())
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(positive())
       ->type_name("SIZE");
 }
 
 void add_packet_option(CLI::App& command, std::uint64_t& packet, const std::string& text) {
   command.add_option("--packet", packet, text)
       ->transform(size_value())
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(positive())
       ->type_name("SIZE");
 }
 
@@ -49,7 +53,7 @@ void add_timeout_option(CLI::App& command, double& seconds) {
   command
       .add_option("--timeout", seconds,
                   "give up when no packet has moved for so long; 0: wait for ever")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(not_negative())
       ->capture_default_str()
       ->type_name("SECONDS");
 }
@@ -86,13 +90,10 @@ failure ended(const watch& watched, std::error_code error, const dma::device_inf
   case watch::ending::interrupted:
     return failure{fmt::format("interrupted; {}", so_far), exit_interrupted};
   case watch::ending::stalled:
-    return failure{fmt::format(
-        "{}: no packet has moved for {:.3g} s (--timeout); {}. Is there a peer that {}, and is the "
-        "FPGA loaded? dmesg may know more",
-        info.name, watched.patience().count(), so_far,
-        directions == dma::direction::send      ? "takes the data"
-        : directions == dma::direction::receive ? "sends"
-                                                : "sends back what it gets")};
+    return failure{
+        fmt::format("{}: no packet has moved for {:.3g} s (--timeout); {}. Is there a peer "
+                    "that {}, and is the FPGA loaded? dmesg may know more",
+                    info.name, watched.patience().count(), so_far, missing_peer(directions, c))};
   case watch::ending::none:
     break;
   }

@@ -24,8 +24,6 @@ struct stream_options {
   double timeout_s = 0;
 };
 
-/// "64K" becomes 65536.
-[[nodiscard]] CLI::Validator size_value();
 void add_device_option(CLI::App& command, std::string& device);
 void add_piece_option(CLI::App& command, std::uint64_t& piece, const std::string& dflt);
 void add_packet_option(CLI::App& command, std::uint64_t& packet, const std::string& text);
