@@ -87,15 +87,16 @@ struct device_info {
   /// Bytes; the longest packet that always fits, whatever pages are behind it. Longer jobs are
   /// split into packets of this length.
   std::uint64_t chunk = 0;
-  std::chrono::nanoseconds send_deadline{}; ///< patience with a send that names none: without progress
-  std::uint64_t max_job_bytes = 0;          ///< longest job
-  std::uint64_t max_buffer_bytes = 0;       ///< longest registered buffer
-  std::uint32_t max_pieces = 0;             ///< most pieces of one job
-  std::uint32_t max_buffers = 0;            ///< registered buffers of one ring
-  std::uint32_t max_sq_entries = 0;         ///< largest submission queue
-  std::uint32_t max_cq_entries = 0;         ///< largest completion queue
-  std::uint32_t max_jobs = 0;               ///< jobs of one ring, submitted and not yet reaped
-  std::uint32_t receive_depth = 0;          ///< receives handed to the hardware at a time
+  std::chrono::nanoseconds
+      send_deadline{};                ///< patience with a send that names none: without progress
+  std::uint64_t max_job_bytes = 0;    ///< longest job
+  std::uint64_t max_buffer_bytes = 0; ///< longest registered buffer
+  std::uint32_t max_pieces = 0;       ///< most pieces of one job
+  std::uint32_t max_buffers = 0;      ///< registered buffers of one ring
+  std::uint32_t max_sq_entries = 0;   ///< largest submission queue
+  std::uint32_t max_cq_entries = 0;   ///< largest completion queue
+  std::uint32_t max_jobs = 0;         ///< jobs of one ring, submitted and not yet reaped
+  std::uint32_t receive_depth = 0;    ///< receives handed to the hardware at a time
 
   /// Whether the device, with the driver it has, can do `wanted`.
   [[nodiscard]] bool has(feature wanted) const noexcept {
