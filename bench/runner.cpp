@@ -56,7 +56,8 @@ class loop final {
 public:
   loop(dma::ring& ring, workload& work, const case_config& one, const config& all, bool split,
        case_result& result)
-      : ring_{ring}, work_{work}, result_{result}, under_way_(one.depth), reaped_(2 * one.depth) {
+      : ring_{ring}, work_{work}, result_{result}, under_way_(one.depth),
+        reaped_(std::size_t{2} * one.depth) {
     const seconds patience{all.timeout_s +
                            static_cast<double>(one.depth * one.bytes) / slowest_bytes_per_s};
     send_ = {.deadline = patience, .split = split};
@@ -107,7 +108,7 @@ private:
   }
 
   // Both completions of a round trip are worth one wait; at the end there may be fewer to come.
-  unsigned wanted() const noexcept {
+  [[nodiscard]] unsigned wanted() const noexcept {
     return static_cast<unsigned>(
         std::min<std::uint64_t>(2, ring_.outstanding() + ring_.prepared()));
   }

@@ -71,7 +71,7 @@ std::uint64_t workload::count_wrong() const noexcept {
 
 std::uint64_t registered_bytes(const case_config& config) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return 2 * config.depth * ((config.bytes + page - 1) / page * page + page);
+  return std::uint64_t{2} * config.depth * ((config.bytes + page - 1) / page * page + page);
 }
 
 } // namespace bench

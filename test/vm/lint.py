@@ -137,10 +137,11 @@ def _exceptions() -> set[tuple[str, str]]:
 def _checkpatch(kernel: Kernel) -> Findings:
     folder = _checkpatch_folder(kernel)
     files = [str(path.relative_to(ROOT)) for path in _files("driver/*.[ch]", "uapi/*.h")]
+    # From its own folder, as it leaves a cache where it is called in a git tree.
     code, text = _output("perl", str(folder / "checkpatch.pl"), "--strict", "--no-tree", "--terse", "--show-types",
-                         "--no-summary", *[word for file in files for word in ("-f", file)])
+                         "--no-summary", *[word for file in files for word in ("-f", str(ROOT / file))], cwd=folder)
     excepted, used, wrong = _exceptions(), set(), []
-    for line in text.splitlines():
+    for line in text.replace(f"{ROOT}/", "").splitlines():
         match = re.match(r"([^:]+):\d+: (?:ERROR|WARNING|CHECK):([A-Z_]+):", line)
         if match and match.groups() in excepted:
             used.add(match.groups())
@@ -187,7 +188,7 @@ def lint(args: argparse.Namespace) -> int:
             found = str(failure).splitlines()
         seconds = time.monotonic() - started
         if found:
-            found = [line.replace(f"{ROOT}/", "") for line in found]
+            found = [re.sub(r"^(build/host/)?\.\./\.\./", "", line.replace(f"{ROOT}/", "")) for line in found]
             rest = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
             report.bad(name, seconds, f"{len(found)} lines", "\n".join(found[:SHOWN] + rest))
         else:
