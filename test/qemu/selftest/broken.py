@@ -93,6 +93,9 @@ def run(tests: list[unittest.TestCase], which: str) -> int:
             print(f"           and {len(outcome.failed) - SHOWN} more")
         if not outcome.failed:
             print(f"           not by {outcome.passed} tests about it")
+        for name in outcome.upset:
+            print(f"           an error is no notice: {name}")
+        if not outcome.failed or outcome.upset:
             missed.append(number)
     print(f"time {time.monotonic() - start:.1f} s")
     print(f"{len(wanted) - len(missed)} rules noticed, {len(missed)} missed")

@@ -45,6 +45,8 @@ class Outcome:
 
     passed: int = 0
     failed: list[str] = field(default_factory=list)
+    # Those of the failed that did not come as far as an assertion
+    upset: list[str] = field(default_factory=list)
 
 
 class _Lines(unittest.TestResult):
@@ -75,6 +77,7 @@ class _Lines(unittest.TestResult):
 
     def addError(self, test: unittest.TestCase, err: Error) -> None:
         super().addError(test, err)
+        self._outcome.upset.append(name(test))
         self._bad(test, "".join(traceback.format_exception(*err)))
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
