@@ -56,15 +56,18 @@ static struct pinring_slice pinring_buffer_slice(const struct pinring_segment *s
 }
 
 /* BDs that [offset, offset + len) takes. */
-u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len, u32 max_bd_bytes)
+u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len,
+		       const struct pinring_channel *channel)
 {
 	u64 end = offset + len, bds = 0;
 	u32 i;
 
 	for (i = pinring_buffer_first_segment(map, offset);
-	     i < map->nsegments && map->segments[i].offset < end; i++)
-		bds += DIV_ROUND_UP_ULL(pinring_buffer_slice(&map->segments[i], offset, end).len,
-					max_bd_bytes);
+	     i < map->nsegments && map->segments[i].offset < end; i++) {
+		struct pinring_slice s = pinring_buffer_slice(&map->segments[i], offset, end);
+
+		bds += pinring_channel_bds(channel, s.len);
+	}
 	return bds;
 }
 
@@ -111,11 +114,14 @@ static int pinring_mapping_segments(struct pinring_mapping *map)
 }
 
 /* Under buffer->map_mutex or before the buffer is known to anyone. */
-static void pinring_mapping_undo(struct pinring_device *pdev, struct pinring_mapping *map)
+static void pinring_mapping_undo(struct pinring_buffer_entry *buffer, struct pinring_mapping *map)
 {
+	struct pinring_device *pdev = buffer->ring->pdev;
+
 	if (!map->mapped)
 		return;
-	dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, PINRING_MAP_ATTRS);
+	if (!buffer->quarantined)
+		dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, PINRING_MAP_ATTRS);
 	map->mapped = false;
 	if (atomic_dec_and_test(&pdev->mapped))
 		wake_up(&pdev->unmapped);
@@ -190,7 +196,7 @@ static void pinring_buffer_unmap(struct pinring_buffer_entry *buffer)
 
 	mutex_lock(&buffer->map_mutex);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
-		pinring_mapping_undo(buffer->ring->pdev, &buffer->mapping[dir]);
+		pinring_mapping_undo(buffer, &buffer->mapping[dir]);
 	mutex_unlock(&buffer->map_mutex);
 }
 
@@ -213,10 +219,12 @@ static void pinring_buffer_release(struct pinring_buffer_entry *buffer)
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		pinring_mapping_free(&buffer->mapping[dir]);
 	if (buffer->pages) {
-		pinring_unpin(buffer->pages, buffer->npages,
-			      buffer->directions & PINRING_DIR_RECV);
+		if (!buffer->quarantined) {
+			pinring_unpin(buffer->pages, buffer->npages,
+				      buffer->directions & PINRING_DIR_RECV);
+			pinring_uncharge(buffer->ring, buffer->npages);
+		}
 		kvfree(buffer->pages);
-		pinring_uncharge(buffer->ring, buffer->npages);
 	}
 }
 

@@ -7,27 +7,40 @@
  *		in (a prepared descriptor can't be freed: it is submitted).
  * callback	the provider's tasklet; takes device->lock only, never sleeps,
  *		never submits.
- * stop		process context, both channels' mutexes held.
  *
- * The BD budget: a part is handed over only when the BDs it needs are free,
- * so prep does not fail for lack of them. It can still fail for lack of memory
- * (providers allocate with GFP_NOWAIT); then the part stays first in line.
+ * How a channel is had, stopped and let go is in seat.c.
+ *
+ * The BD budget: a part is handed over only when the BDs it needs are free, so
+ * prep does not fail for lack of them. It must not: xilinx_dma_prep_slave_sg()
+ * then returns what it took without its lock, while its tasklet may be freeing
+ * BDs, and BDs out of order are DMA to the wrong memory. It can still fail for
+ * lack of memory (providers allocate with GFP_NOWAIT), before it takes a BD;
+ * then the part stays first in line.
+ *
+ * Providers free a descriptor's BDs after its callback has returned
+ * (xilinx_dma_chan_desc_cleanup()), so they are not free when we are told that
+ * it is done: they are cooling. They are free when the same tasklet calls back
+ * for the next one, or when a tasklet that the callback scheduled on its own
+ * CPU runs: the fence.
  *
  * The receive depth: see struct pinring_quirk. With xilinx_dma completions
  * are reported per idle restart, so a receive more than one ahead would hide
  * the packet before it.
  */
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/property.h>
+#include <linux/percpu.h>
 
 #include "internal.h"
 
-#define PINRING_PREP_TRIES	5
 #define PINRING_PREP_RETRY	msecs_to_jiffies(10)
 #define PINRING_PREP_FAILURES	100
+
+static bool pinring_part_batch(const struct pinring_part *part)
+{
+	return part->job->sqe_flags & PINRING_SQE_BATCH;
+}
 
 /* Under device->lock. */
 static bool pinring_channel_fits(const struct pinring_channel *channel,
@@ -35,10 +48,26 @@ static bool pinring_channel_fits(const struct pinring_channel *channel,
 {
 	u32 depth = channel->depth;
 
-	if (part->job->sqe_flags & PINRING_SQE_BATCH)
-		depth = PINRING_LANE_PARTS;
+	/*
+	 * Behind one that may be active, or others of a batch: a receive that
+	 * waits for its own report must not be pending together with a batch.
+	 */
+	if (pinring_part_batch(part) &&
+	    (channel->issued_parts < 2 ||
+	     pinring_part_batch(list_last_entry(&channel->issued, struct pinring_part, link))))
+		depth = max(depth, channel->batch_depth);
 	return channel->issued_parts < depth &&
 	       channel->issued_bds + part->bds <= channel->bds;
+}
+
+/* Under device->lock: the pump has something to do. */
+static void pinring_channel_kick(struct pinring_channel *channel)
+{
+	struct pinring_part *part =
+		list_first_entry_or_null(&channel->ready, struct pinring_part, link);
+
+	if (part && !channel->pdev->dead && pinring_channel_fits(channel, part))
+		mod_delayed_work(pinring_wq, &channel->pump_work, 0);
 }
 
 /* Under device->lock: from ready to issued. */
@@ -47,7 +76,7 @@ static struct pinring_part *pinring_channel_take(struct pinring_channel *channel
 	struct pinring_part *part;
 
 	part = list_first_entry_or_null(&channel->ready, struct pinring_part, link);
-	if (!part || channel->pdev->dead || !pinring_channel_fits(channel, part))
+	if (!part || channel->pdev->dead || channel->halted || !pinring_channel_fits(channel, part))
 		return NULL;
 	list_move_tail(&part->link, &channel->issued);
 	part->state = PINRING_PART_ISSUED;
@@ -57,14 +86,50 @@ static struct pinring_part *pinring_channel_take(struct pinring_channel *channel
 	return part;
 }
 
-/* Under device->lock: off the issued list. */
+/* Under device->lock: off the issued list. Its BDs are the caller's business. */
 void pinring_channel_untake(struct pinring_part *part)
 {
 	struct pinring_channel *channel = pinring_part_channel(part);
 
 	list_del_init(&part->link);
 	channel->issued_parts--;
-	channel->issued_bds -= part->bds;
+}
+
+/* Under device->lock, in the provider's callback for descriptor of @bds BDs. */
+static void pinring_channel_cool(struct pinring_channel *channel, u32 bds)
+{
+	/* One callback at a time, so those of the one before are free. */
+	channel->issued_bds -= channel->cooling;
+	channel->cooling = bds;
+	channel->cooling_cpu = raw_smp_processor_id();
+	tasklet_schedule(&this_cpu_ptr(channel->fence)->tasklet);
+}
+
+static void pinring_fence_run(struct tasklet_struct *tasklet)
+{
+	struct pinring_channel *channel =
+		container_of(tasklet, struct pinring_fence, tasklet)->channel;
+	struct pinring_device *pdev = channel->pdev;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pdev->lock, flags);
+	/* Otherwise the provider's tasklet has moved on: that CPU has its own fence. */
+	if (channel->cooling && channel->cooling_cpu == raw_smp_processor_id()) {
+		channel->issued_bds -= channel->cooling;
+		channel->cooling = 0;
+		pinring_channel_kick(channel);
+	}
+	spin_unlock_irqrestore(&pdev->lock, flags);
+}
+
+/* Under device->lock: the provider has nothing of ours, and is in no callback. */
+void pinring_channel_emptied(struct pinring_channel *channel)
+{
+	channel->issued_bds = 0;
+	channel->cooling = 0;
+	channel->halted = false;
+	/* What is handed over now starts afresh. */
+	channel->progress = ktime_get_ns();
 }
 
 /* Under device->lock: a part the provider never got. */
@@ -116,14 +181,22 @@ static void pinring_part_judge(struct pinring_part *part, const struct dmaengine
 }
 
 /*
- * A packet that ended early leaves the BDs behind it armed where the provider
- * does not see to it (xilinx_dma on 6.1): the memory is not ours again before
- * the channel was stopped.
+ * The hardware may still use the memory though the provider says it is
+ * through: the memory is not ours again before the channel was stopped.
+ *
+ *  - An error: the engine stops by itself, but nobody tells when it has.
+ *  - A packet that ended early leaves the BDs behind it armed (6.1).
+ *  - A descriptor that has not even begun was completed along with another
+ *    (6.1: any interrupt completes all that is active).
  */
 static bool pinring_part_still_armed(const struct pinring_part *part)
 {
-	return part->job->dir == PINRING_RECV && part->moved < part->len && part->bds > 1 &&
-	       !pinring_part_channel(part)->quirk->exact_short;
+	if (pinring_part_channel(part)->quirk->exact_short)
+		return false;
+	if (part->job->provider_result != PINRING_PROVIDER_OK)
+		return true;
+	return part->moved < part->len &&
+	       (part->job->dir == PINRING_SEND || part->bds > 1 || !part->moved);
 }
 
 /* The provider's tasklet. */
@@ -148,13 +221,16 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
 	pinring_part_judge(part, result ? result : &no_result);
 	if (pinring_part_still_armed(part)) {
 		/* Stays issued: the recovery that this asks for ends it. */
+		channel->halted = true;
 		pinring_job_fail(part->job, part->error, 0);
 	} else {
+		u32 bds = part->bds;
+
 		pinring_channel_untake(part);
 		pinring_part_done(part);
+		pinring_channel_cool(channel, bds);
 	}
-	if (!list_empty(&channel->ready) && !pdev->dead)
-		mod_delayed_work(pinring_wq, &channel->pump_work, 0);
+	pinring_channel_kick(channel);
 	spin_unlock_irqrestore(&pdev->lock, flags);
 }
 
@@ -165,6 +241,7 @@ static void pinring_channel_put_back(struct pinring_channel *channel, struct pin
 
 	spin_lock_irq(&pdev->lock);
 	pinring_channel_untake(part);
+	channel->issued_bds -= part->bds;
 	if (++channel->prep_failures >= PINRING_PREP_FAILURES || part->job->error) {
 		channel->prep_failures = 0;
 		part->error = part->job->error ? part->job->error : -ENOMEM;
@@ -178,31 +255,89 @@ static void pinring_channel_put_back(struct pinring_channel *channel, struct pin
 	spin_unlock_irq(&pdev->lock);
 }
 
-static bool pinring_channel_submit(struct pinring_channel *channel, struct pinring_part *part)
+/*
+ * The provider refused a descriptor, after a reset that failed. It neither has
+ * it nor frees it (xilinx_dma_tx_submit()): its BDs are lost until the channel
+ * is released. The part waits for the recovery that this asks for.
+ */
+static void pinring_channel_refused(struct pinring_channel *channel, struct pinring_part *part)
+{
+	struct pinring_device *pdev = channel->pdev;
+
+	spin_lock_irq(&pdev->lock);
+	pinring_channel_untake(part);
+	if (part->job->error) {
+		part->error = part->job->error;
+		pinring_part_done(part);
+	} else {
+		part->state = PINRING_PART_READY;
+		list_add(&part->link, &channel->ready);
+	}
+	channel->halted = true;
+	if (!pdev->dead)
+		queue_work(pinring_wq, &pdev->recover_work);
+	spin_unlock_irq(&pdev->lock);
+}
+
+/*
+ * Under device->lock: the hardware has halted with parts issued, so nothing of
+ * it will come back. @own: by an error of this channel, which the oldest part
+ * gets, as nothing tells which one met it. Otherwise by a reset.
+ */
+void pinring_channel_lost(struct pinring_channel *channel, bool own)
+{
+	struct pinring_device *pdev = channel->pdev;
+	struct pinring_part *part =
+		list_first_entry_or_null(&channel->issued, struct pinring_part, link);
+
+	lockdep_assert_held(&pdev->lock);
+	if (!part || channel->halted)
+		return;
+	channel->halted = true;
+	if (own)
+		pinring_job_fail(part->job, -EIO, 0);
+	if (!pdev->dead)
+		queue_work(pinring_wq, &pdev->recover_work);
+}
+
+/* Process context, under channel->mutex. */
+static struct dma_async_tx_descriptor *pinring_channel_prep(struct pinring_channel *channel,
+							    struct pinring_part *part)
 {
 	enum dma_transfer_direction dir =
 		channel->dir == PINRING_SEND ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM;
 	struct dma_async_tx_descriptor *desc;
-	unsigned int tries;
 
-	/*
-	 * xilinx_dma frees a descriptor's BDs after its callback has returned
-	 * (xilinx_dma_chan_desc_cleanup), which is when we are told that they
-	 * are free: wait out that moment.
-	 */
-	for (tries = 0; tries < PINRING_PREP_TRIES; tries++) {
-		desc = dmaengine_prep_slave_sg(channel->dma, part->sgt.sgl, part->sgt.nents, dir,
-					       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
-		if (desc)
-			break;
-		usleep_range(20, 50);
-	}
+	desc = dmaengine_prep_slave_sg(channel->dma, part->sgt.sgl, part->sgt.nents, dir,
+				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
 	if (!desc)
-		return false;
+		return NULL;
 	channel->prep_failures = 0;
 	desc->callback_result = pinring_channel_callback;
 	desc->callback_param = part;
-	return !dma_submit_error(dmaengine_submit(desc));
+	return desc;
+}
+
+/*
+ * Process context, under channel->mutex. Returns false if there is nothing to
+ * issue to: with parts @active, an error that nobody was told of
+ * (xilinx_dma_irq_handler()) made the submit reset the hardware, and left what
+ * was active in the provider's list, where the next interrupt would end it as
+ * a success.
+ */
+static bool pinring_channel_issue(struct pinring_channel *channel, bool active)
+{
+	struct pinring_device *pdev = channel->pdev;
+
+	if (active && pinring_axidma_halted(channel)) {
+		spin_lock_irq(&pdev->lock);
+		/* Unless it was the other channel's submit that reset both. */
+		pinring_channel_lost(channel, !pdev->channel[!channel->dir].halted);
+		spin_unlock_irq(&pdev->lock);
+		return false;
+	}
+	dma_async_issue_pending(channel->dma);
+	return true;
 }
 
 /**
@@ -214,13 +349,20 @@ static bool pinring_channel_submit(struct pinring_channel *channel, struct pinri
 void pinring_channel_pump(struct pinring_channel *channel)
 {
 	struct pinring_device *pdev = channel->pdev;
+	struct dma_async_tx_descriptor *desc;
+	bool active = false, handed = false;
 	struct pinring_part *part;
-	bool alone, handed = false;
+	bool alone;
 
 	mutex_lock_nested(&channel->mutex, channel->dir);
 	for (;;) {
 		spin_lock_irq(&pdev->lock);
 		part = pinring_channel_take(channel);
+		if (part) {
+			pinring_watch_arm(channel);
+			if (!handed)
+				active = channel->issued_parts > 1;
+		}
 		spin_unlock_irq(&pdev->lock);
 		if (!part)
 			break;
@@ -228,18 +370,30 @@ void pinring_channel_pump(struct pinring_channel *channel)
 		 * xilinx_dma reports what was issued together when all of it is
 		 * done: a receive that may be answered alone is issued alone.
 		 */
-		alone = channel->dir == PINRING_RECV &&
-			!(part->job->sqe_flags & PINRING_SQE_BATCH);
-		if (!pinring_channel_submit(channel, part)) {
+		alone = channel->quirk->issue_each ||
+			(channel->dir == PINRING_RECV && !pinring_part_batch(part));
+		if (alone && handed) {
+			handed = false;
+			if (!pinring_channel_issue(channel, active))
+				break;
+			active = true;
+		}
+		desc = pinring_channel_prep(channel, part);
+		if (!desc) {
 			pinring_channel_put_back(channel, part);
 			break;
 		}
-		if (alone)
-			dma_async_issue_pending(channel->dma);
-		handed |= !alone;
+		if (dma_submit_error(dmaengine_submit(desc))) {
+			pinring_channel_refused(channel, part);
+			handed = false;
+			break;
+		}
+		if (alone && !pinring_channel_issue(channel, active))
+			break;
+		handed = !alone;
 	}
 	if (handed)
-		dma_async_issue_pending(channel->dma);
+		pinring_channel_issue(channel, active);
 	mutex_unlock(&channel->mutex);
 }
 
@@ -250,98 +404,30 @@ static void pinring_channel_pump_work(struct work_struct *work)
 	pinring_channel_pump(container_of(pump, struct pinring_channel, pump_work));
 }
 
-/*
- * Both channels' mutexes are held. When this returns the provider touches no
- * memory of ours and calls back no more.
- *
- * Both directions, as an AXI DMA has one reset for both; and twice, as an
- * interrupt that is past its status read when xilinx_dma terminates can
- * restart what was pending.
- */
-void pinring_channels_stop(struct pinring_device *pdev)
+/* What the pump works with. */
+int pinring_pump_init(struct pinring_channel *channel)
 {
-	unsigned int dir, round;
+	int cpu;
 
-	for (round = 0; round < 2; round++) {
-		for (dir = 0; dir < PINRING_DIRS; dir++)
-			if (pdev->channel[dir].dma)
-				dmaengine_terminate_async(pdev->channel[dir].dma);
-		for (dir = 0; dir < PINRING_DIRS; dir++)
-			if (pdev->channel[dir].dma)
-				dmaengine_synchronize(pdev->channel[dir].dma);
-	}
-}
-
-static u32 pinring_property(struct device *dev, const char *name, u32 dflt)
-{
-	u32 value;
-
-	return device_property_read_u32(dev, name, &value) || !value ? dflt : value;
-}
-
-static void pinring_channel_facts(struct pinring_channel *channel)
-{
-	struct device *dev = channel->pdev->dev;
-	const struct pinring_quirk *quirk = pinring_quirk_find(channel->dma);
-	size_t max_seg = min_t(size_t, dma_get_max_seg_size(channel->dma_dev),
-			       dma_max_mapping_size(channel->dma_dev));
-
-	channel->quirk = quirk;
-	/* sg_alloc_table_from_pages_segment() takes no less than a page. */
-	channel->max_seg = max_t(size_t, rounddown(max_seg, PAGE_SIZE), PAGE_SIZE);
-	channel->max_bd_bytes = pinring_property(dev, "pinring,max-bd-bytes",
-						 quirk->max_bd_bytes ? quirk->max_bd_bytes :
-								       channel->max_seg);
-	channel->bds = pinring_property(dev, channel->dir == PINRING_SEND ? "pinring,send-bds" :
-									    "pinring,recv-bds",
-					quirk->bds);
-	channel->align = 1U << channel->dma->device->copy_align;
-	channel->depth = PINRING_LANE_PARTS;
-	if (channel->dir == PINRING_RECV && !device_property_read_bool(dev, "pinring,deep-receive"))
-		channel->depth = quirk->recv_depth;
-}
-
-/*
- * The channel named "tx" or "rx" in dma-names, if there is one. A device tree
- * makes the device link to the provider by itself; a slave map does not, and
- * without one the provider could go while we use it.
- */
-int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir)
-{
-	struct pinring_channel *channel = &pdev->channel[dir];
-	const char *name = dir == PINRING_SEND ? "tx" : "rx";
-	struct dma_chan *dma;
-
-	channel->pdev = pdev;
-	channel->dir = dir;
-	mutex_init(&channel->mutex);
-	INIT_LIST_HEAD(&channel->ready);
-	INIT_LIST_HEAD(&channel->issued);
 	INIT_DELAYED_WORK(&channel->pump_work, pinring_channel_pump_work);
+	channel->fence = alloc_percpu(struct pinring_fence);
+	if (!channel->fence)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct pinring_fence *fence = per_cpu_ptr(channel->fence, cpu);
 
-	if (device_property_match_string(pdev->dev, "dma-names", name) < 0)
-		return 0;
-	dma = dma_request_chan(pdev->dev, name);
-	if (IS_ERR(dma))
-		return dev_err_probe(pdev->dev, PTR_ERR(dma),
-				     "no dmaengine channel \"%s\"\n", name);
-	if (!device_link_add(pdev->dev, dma->device->dev, DL_FLAG_AUTOREMOVE_CONSUMER)) {
-		dma_release_channel(dma);
-		return dev_err_probe(pdev->dev, -EINVAL, "no device link to %s\n",
-				     dev_name(dma->device->dev));
+		fence->channel = channel;
+		tasklet_setup(&fence->tasklet, pinring_fence_run);
 	}
-	channel->dma = dma;
-	channel->dma_dev = dmaengine_get_dma_device(dma);
-	pinring_channel_facts(channel);
 	return 0;
 }
 
-/* Nothing uses the channel any more, and nothing of ours is mapped. */
-void pinring_channel_exit(struct pinring_channel *channel)
+/* The provider calls back no more. */
+void pinring_pump_exit(struct pinring_channel *channel)
 {
-	if (!channel->dma)
-		return;
-	cancel_delayed_work_sync(&channel->pump_work);
-	dma_release_channel(channel->dma);
-	channel->dma = NULL;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		tasklet_kill(&per_cpu_ptr(channel->fence, cpu)->tasklet);
+	free_percpu(channel->fence);
 }

@@ -46,6 +46,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/dmaengine.h>
+#include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -92,25 +93,71 @@ enum pinring_dir {
 };
 
 struct pinring_buffer_entry;
+struct pinring_channel;
 struct pinring_ring;
+
+/**
+ * struct pinring_axidma - a channel of an AXI DMA, see axidma.c
+ * @regs: the channel's DMACR and what follows, only read; NULL: no AXI DMA.
+ * @irq: the channel's interrupt, or negative.
+ * @bds: BDs that the provider has for it, as counted.
+ * @max_length: what fits the length field of a BD.
+ * @align: of addresses; 1 with a data realignment engine.
+ * @irq_delay: the delay timer is on.
+ * @sets_max_seg: the provider has set its segment limit.
+ */
+struct pinring_axidma {
+	void __iomem *regs;
+	int irq;
+	u32 bds;
+	u32 max_length;
+	u32 align;
+	u8 irq_delay;
+	bool sets_max_seg;
+};
 
 /**
  * struct pinring_quirk - what dmaengine does not tell about a provider
  * @provider: name of the dmaengine driver.
+ * @name: what people call it; NULL: the same.
+ * @ask: learns what @fits looks at; may refuse the channel. NULL: nothing to.
+ * @fits: the row is for a channel like this. NULL: for any.
  * @bds: BDs of one channel.
- * @max_bd_bytes: bytes that one BD carries; 0: the provider's segment limit.
  * @recv_depth: receives handed over at a time.
  * @exact_short: a receive of several BDs that ends early reports its bytes,
- *	and its remaining BDs are not written to.
+ *	and no BD of it is armed when its end is reported, whatever the result.
+ * @delay_reports_each: with the delay timer on, each packet is reported by
+ *	itself, however many receives are handed over.
+ * @delay_completes_all: the delay timer's interrupt, which follows a packet
+ *	after its time, ends all that is active then, done or not; so a channel
+ *	with the timer on is refused.
+ * @issue_each: one issue for each submit.
+ * @raise_max_seg: it splits a segment by itself, and only left its segment
+ *	limit at dmaengine's default.
+ * @stop_spoils_bds: after a stop its BDs are good again only when the channel
+ *	was released.
  * @simulator: no hardware behind it.
  */
 struct pinring_quirk {
 	const char *provider;
+	const char *name;
+	int (*ask)(struct pinring_channel *channel);
+	bool (*fits)(const struct pinring_axidma *axidma);
 	u32 bds;
-	u32 max_bd_bytes;
 	u32 recv_depth;
 	bool exact_short;
+	bool delay_reports_each;
+	bool delay_completes_all;
+	bool issue_each;
+	bool raise_max_seg;
+	bool stop_spoils_bds;
 	bool simulator;
+};
+
+/* Runs on the CPU of the provider's callback, after the provider's tasklet. */
+struct pinring_fence {
+	struct tasklet_struct tasklet;
+	struct pinring_channel *channel;
 };
 
 /* Counters of one channel, under device->lock; see stats.c. */
@@ -129,21 +176,27 @@ struct pinring_channel {
 	struct dma_chan *dma;		/* NULL: the device has no such direction */
 	struct device *dma_dev;		/* what memory is mapped against */
 	const struct pinring_quirk *quirk;
+	struct pinring_axidma axidma;
 	u32 bds;
 	u32 max_bd_bytes;
 	u32 align;
 	u32 max_seg;
-	u32 depth;
+	u32 depth;			/* parts handed over at a time */
+	u32 batch_depth;		/* those of a batch that was promised */
 
 	struct mutex mutex;		/* prep to issue */
 	struct delayed_work pump_work;
 	unsigned int prep_failures;	/* under mutex */
+	struct pinring_fence __percpu *fence;
 
 	/* under device->lock */
 	struct list_head ready;
 	struct list_head issued;
 	u32 issued_parts;
-	u32 issued_bds;
+	u32 issued_bds;			/* with those that are cooling */
+	u32 cooling;			/* BDs whose callback may not have returned yet */
+	int cooling_cpu;
+	bool halted;			/* the provider takes nothing before a recovery */
 	u64 progress;			/* CLOCK_MONOTONIC ns of the last completion */
 	struct pinring_stats stats;
 
@@ -165,16 +218,21 @@ struct pinring_device {
 	struct mutex recover_mutex;	/* one recovery at a time */
 	struct rw_semaphore live;	/* read: maps against the provider */
 	spinlock_t lock;		/* lists and states, see above */
-	bool dead;			/* under lock; set under live for writing too */
+	bool dead;			/* under lock; by unbind under live for writing, too */
+	bool quarantine;		/* under lock: an engine may not have stopped */
 	struct list_head rings;		/* changed under claim_mutex and lock */
 	u64 recoveries;
+	u64 quarantined;		/* under lock: pages that are pinned for good */
 
 	atomic_t mapped;		/* mappings against the provider's device */
 	wait_queue_head_t unmapped;
 
 	struct delayed_work deadline_work;
 	u64 deadline_next;		/* under lock; when deadline_work runs */
+	struct delayed_work watch_work;
+	bool watched;			/* under lock; watch_work is on its way */
 	struct work_struct recover_work;
+	struct work_struct dead_work;
 };
 
 struct pinring_lane {
@@ -262,6 +320,7 @@ struct pinring_part {
 	unsigned long charged;		/* pages, to RLIMIT_MEMLOCK and to the lane */
 	bool mapped;
 	bool need_sync;			/* CPU must not read before a sync */
+	bool quarantined;		/* the hardware may still use the memory */
 	struct sg_table sgt;
 	struct scatterlist inline_sg[PINRING_INLINE_SG];
 };
@@ -339,6 +398,7 @@ struct pinring_buffer_entry {
 	u32 directions;
 	bool dying;			/* under ring->buffer_mutex and the xarray's lock */
 	bool released;			/* store-release when unpinned; buffer_wait */
+	bool quarantined;		/* under device->lock: stays pinned and mapped */
 	u64 addr;
 	u64 len;
 	struct page **pages;
@@ -363,7 +423,15 @@ void pinring_device_get(struct pinring_device *pdev);
 void pinring_device_put(struct pinring_device *pdev);
 
 /* quirk.c */
-const struct pinring_quirk *pinring_quirk_find(struct dma_chan *chan);
+int pinring_quirk_find(struct pinring_channel *channel);
+
+/* axidma.c */
+int pinring_axidma_ask(struct pinring_channel *channel);
+void pinring_axidma_forget(struct pinring_channel *channel);
+bool pinring_axidma_stopped(const struct pinring_channel *channel);
+bool pinring_axidma_halted(const struct pinring_channel *channel);
+bool pinring_axidma_erred(const struct pinring_channel *channel);
+void pinring_axidma_wait_irq(const struct pinring_channel *channel);
 
 /* stats.c */
 extern const struct attribute_group *pinring_attr_groups[];
@@ -409,6 +477,7 @@ void pinring_part_init(struct pinring_part *part);
 int pinring_part_prepare(struct pinring_part *part);
 void pinring_part_release(struct pinring_part *part);
 void pinring_part_done(struct pinring_part *part);
+void pinring_part_quarantine(struct pinring_part *part);
 unsigned long pinring_part_pages(struct pinring_job *job, u32 len);
 
 /* pin.c */
@@ -426,22 +495,40 @@ void pinring_buffer_put(struct pinring_buffer_entry *buffer);
 void pinring_buffer_release_all(struct pinring_ring *ring);
 void pinring_buffer_unmap_all(struct pinring_ring *ring);
 u32 pinring_buffer_first_segment(const struct pinring_mapping *map, u64 offset);
-u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len, u32 max_bd_bytes);
+u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len,
+		       const struct pinring_channel *channel);
 void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len, bool for_cpu);
 
 /* channel.c */
-int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir);
-void pinring_channel_exit(struct pinring_channel *channel);
+int pinring_pump_init(struct pinring_channel *channel);
+void pinring_pump_exit(struct pinring_channel *channel);
 void pinring_channel_pump(struct pinring_channel *channel);
 void pinring_channel_untake(struct pinring_part *part);
 void pinring_channel_withdraw(struct pinring_part *part);
-void pinring_channels_stop(struct pinring_device *pdev);
+void pinring_channel_lost(struct pinring_channel *channel, bool own);
+void pinring_channel_emptied(struct pinring_channel *channel);
+
+/* seat.c */
+int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir);
+void pinring_channel_exit(struct pinring_channel *channel);
+bool pinring_channels_stop(struct pinring_device *pdev);
+bool pinring_channels_reseat(struct pinring_device *pdev);
 
 /* recover.c */
 void pinring_recover_init(struct pinring_device *pdev);
 void pinring_recover_exit(struct pinring_device *pdev);
 void pinring_recover(struct pinring_device *pdev);
 void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline);
+void pinring_watch_arm(struct pinring_channel *channel);
+
+/*
+ * At most what xilinx_dma makes of a segment (xilinx_dma_calc_copysize()): it
+ * cuts at the limit of a BD, rounded down to its alignment but in the last one.
+ */
+static inline u32 pinring_channel_bds(const struct pinring_channel *channel, u64 bytes)
+{
+	return DIV_ROUND_UP_ULL(bytes, channel->max_bd_bytes);
+}
 
 static inline u32 pinring_dir_bit(enum pinring_dir dir)
 {

@@ -209,7 +209,7 @@ static u64 pinring_worst_bds(const struct pinring_channel *channel, u64 addr, u6
 {
 	u64 pages = (offset_in_page(addr) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
-	return pages * DIV_ROUND_UP((u32)PAGE_SIZE, channel->max_bd_bytes);
+	return pages * pinring_channel_bds(channel, PAGE_SIZE);
 }
 
 /*
@@ -350,7 +350,7 @@ static int pinring_check_framing(const struct pinring_job *job,
 		return 0;
 	/* A registered buffer's BDs are known. */
 	if (job->buffer && pinring_buffer_bds(job->buffer->map[job->dir], job->buffer_offset,
-					      job->len, channel->max_bd_bytes) <= channel->bds)
+					      job->len, channel) <= channel->bds)
 		return 0;
 	return -EMSGSIZE;
 }

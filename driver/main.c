@@ -60,11 +60,37 @@ static u64 pinring_chunk(const struct pinring_device *pdev)
 
 		if (!channel->dma)
 			continue;
-		per_page = DIV_ROUND_UP((u32)PAGE_SIZE, channel->max_bd_bytes);
+		per_page = pinring_channel_bds(channel, PAGE_SIZE);
 		pages = channel->bds / per_page;
 		chunk = min(chunk, pages > 1 ? (u64)(pages - 1) << PAGE_SHIFT : 0);
 	}
 	return chunk;
+}
+
+/* What memory a channel is mapped against may differ from the other's. */
+static void pinring_port_facts(struct pinring_device *pdev)
+{
+	struct pinring_info *info = &pdev->info;
+	unsigned int dir;
+
+	info->flags |= PINRING_INFO_COHERENT;
+	info->cacheline = 1;
+	info->max_bd_bytes = U32_MAX;
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		const struct pinring_channel *channel = &pdev->channel[dir];
+
+		if (!channel->dma)
+			continue;
+		info->max_bd_bytes = min(info->max_bd_bytes, channel->max_bd_bytes);
+		if (channel->quirk->simulator)
+			info->flags |= PINRING_INFO_SIMULATOR;
+		if (dma_max_mapping_size(channel->dma_dev) != SIZE_MAX)
+			info->flags |= PINRING_INFO_MAY_BOUNCE;
+		if (device_get_dma_attr(channel->dma_dev) == DEV_DMA_NON_COHERENT) {
+			info->flags &= ~PINRING_INFO_COHERENT;
+			info->cacheline = dma_get_cache_alignment();
+		}
+	}
 }
 
 static void pinring_device_facts(struct pinring_device *pdev)
@@ -74,7 +100,6 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	struct pinring_channel *any = send->dma ? send : recv;
 	struct pinring_info *info = &pdev->info;
 	const char *label;
-	bool coherent = device_get_dma_attr(any->dma_dev) != DEV_DMA_NON_COHERENT;
 
 	info->size = sizeof(*info);
 	info->abi = PINRING_ABI_VERSION;
@@ -82,18 +107,13 @@ static void pinring_device_facts(struct pinring_device *pdev)
 			 PINRING_FEAT_BUFFERS | PINRING_FEAT_EVENTFD | PINRING_FEAT_WITHDRAW |
 			 PINRING_FEAT_DRAIN | PINRING_FEAT_BATCH;
 	info->directions = (send->dma ? PINRING_DIR_SEND : 0) | (recv->dma ? PINRING_DIR_RECV : 0);
-	info->flags = (any->quirk->simulator ? PINRING_INFO_SIMULATOR : 0) |
-		      (coherent ? PINRING_INFO_COHERENT : 0);
-	if (dma_max_mapping_size(any->dma_dev) != SIZE_MAX)
-		info->flags |= PINRING_INFO_MAY_BOUNCE;
+	pinring_port_facts(pdev);
 	if (recv->dma && recv->quirk->exact_short)
 		info->flags |= PINRING_INFO_EXACT_SHORT;
 	if (recv->dma && recv->depth >= PINRING_LANE_PARTS)
 		info->flags |= PINRING_INFO_DEEP_RECV;
 	info->send_align = send->dma ? send->align : 1;
 	info->recv_align = recv->dma ? recv->align : 1;
-	info->cacheline = coherent ? 1 : dma_get_cache_alignment();
-	info->max_bd_bytes = any->max_bd_bytes;
 	info->send_bds = send->dma ? send->bds : 0;
 	info->recv_bds = recv->dma ? recv->bds : 0;
 	info->chunk = pinring_chunk(pdev);
@@ -109,7 +129,8 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	if (device_property_read_string(pdev->dev, "label", &label))
 		label = dev_name(pdev->dev);
 	strscpy(info->name, label, sizeof(info->name));
-	strscpy(info->provider, dev_driver_string(any->dma->device->dev), sizeof(info->provider));
+	strscpy(info->provider, any->quirk->name ?: dev_driver_string(any->dma->device->dev),
+		sizeof(info->provider));
 	strscpy(info->driver_version, PINRING_VERSION, sizeof(info->driver_version));
 }
 

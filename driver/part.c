@@ -212,7 +212,7 @@ static int pinring_part_map(struct pinring_part *part)
 		return ret;
 
 	for_each_sgtable_dma_sg(&part->sgt, sg, i) {
-		bds += DIV_ROUND_UP(sg_dma_len(sg), channel->max_bd_bytes);
+		bds += pinring_channel_bds(channel, sg_dma_len(sg));
 		if (part->job->dir == PINRING_RECV && !part->need_sync)
 			part->need_sync = dma_need_sync(channel->dma_dev, sg_dma_address(sg));
 	}
@@ -276,7 +276,7 @@ static int pinring_part_slice(struct pinring_part *part)
 
 		sg_dma_address(sg) = seg->addr + skip;
 		sg_dma_len(sg) = stop - skip;
-		part->bds += DIV_ROUND_UP(sg_dma_len(sg), channel->max_bd_bytes);
+		part->bds += pinring_channel_bds(channel, sg_dma_len(sg));
 	}
 	if (part->bds > channel->bds)
 		return -EMSGSIZE;
@@ -343,6 +343,7 @@ void pinring_part_init(struct pinring_part *part)
 	part->need_sync = false;
 	part->accounted = false;
 	part->mapped = false;
+	part->quarantined = false;
 	part->pages = NULL;
 	part->sgt.sgl = NULL;
 	part->npages = 0;
@@ -450,6 +451,29 @@ void pinring_part_done(struct pinring_part *part)
 	}
 }
 
+/*
+ * Under device->lock: the engine may not have stopped, so what it was given is
+ * not given back: pinned, mapped and charged for good. Let go of in all else.
+ */
+void pinring_part_quarantine(struct pinring_part *part)
+{
+	struct pinring_job *job = part->job;
+	struct pinring_device *pdev = job->ring->pdev;
+
+	lockdep_assert_held(&pdev->lock);
+	part->quarantined = true;
+	part->need_sync = false;
+	part->moved = 0;
+	/* Whatever ended the job: its memory is not the caller's again. */
+	job->error = -ENODEV;
+	if (pinring_part_oneshot(part)) {
+		pdev->quarantined += part->npages;
+	} else if (!job->buffer->quarantined) {
+		job->buffer->quarantined = true;
+		pdev->quarantined += job->buffer->npages;
+	}
+}
+
 /* Process context, no lock: also for a part whose preparation failed. */
 void pinring_part_release(struct pinring_part *part)
 {
@@ -457,7 +481,7 @@ void pinring_part_release(struct pinring_part *part)
 	struct pinring_device *pdev = job->ring->pdev;
 
 	if (part->mapped) {
-		if (pinring_part_oneshot(part))
+		if (pinring_part_oneshot(part) && !part->quarantined)
 			pinring_part_unmap(part);
 		else if (part->need_sync && part->moved)
 			/* What came, no more: the rest of a bounce buffer is old. */
@@ -473,11 +497,13 @@ void pinring_part_release(struct pinring_part *part)
 
 	pinring_part_free_sg(part);
 	if (part->pages) {
-		pinring_unpin(part->pages, part->npages, job->dir == PINRING_RECV);
+		if (!part->quarantined)
+			pinring_unpin(part->pages, part->npages, job->dir == PINRING_RECV);
 		kvfree(part->pages);
 		part->pages = NULL;
 	}
-	pinring_uncharge(job->ring, part->charged);
+	if (!part->quarantined)
+		pinring_uncharge(job->ring, part->charged);
 
 	spin_lock_irq(&pdev->lock);
 	pinring_part_retire(part);

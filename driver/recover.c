@@ -7,10 +7,20 @@
  * with an honest code (its own fault, or collateral), and what it was never
  * given is handed over afterwards. The device works again without being
  * reopened.
+ *
+ * Unless the engine can't be shown to have stopped. Then it may still write to
+ * what it was given: those pages stay pinned and mapped for good (quarantine),
+ * the channels are never released, and the device is dead.
+ *
+ * Whoever waits without a deadline is looked after by the watch: xilinx_dma
+ * calls nobody back about an error (xilinx_dma_irq_handler()), so as long as
+ * parts are issued the hardware is asked now and then whether it has halted.
  */
 #include <linux/ktime.h>
 
 #include "internal.h"
+
+#define PINRING_WATCH_PERIOD	msecs_to_jiffies(100)
 
 /* Under device->lock: why a part that the provider has must end, or 0. */
 static int pinring_part_fault(const struct pinring_part *part, u64 now)
@@ -32,14 +42,17 @@ static bool pinring_recovery_needed(struct pinring_device *pdev, u64 now)
 	struct pinring_part *part;
 	unsigned int dir;
 
-	for (dir = 0; dir < PINRING_DIRS; dir++)
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		if (pdev->channel[dir].halted)
+			return true;
 		list_for_each_entry(part, &pdev->channel[dir].issued, link)
 			if (pinring_part_fault(part, now))
 				return true;
+	}
 	return false;
 }
 
-/* Under device->lock: the engine has stopped, these parts will not come back. */
+/* Under device->lock: these parts will not come back. */
 static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
 {
 	struct pinring_part *part;
@@ -51,10 +64,39 @@ static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
 		part->error = fault ? fault : -ECONNRESET;
 		if (!fault)
 			part->job->cqe_flags |= PINRING_CQE_COLLATERAL;
+		if (channel->pdev->quarantine)
+			pinring_part_quarantine(part);
 		pinring_part_done(part);
 	}
-	/* What is handed over now starts afresh. */
-	channel->progress = ktime_get_ns();
+	pinring_channel_emptied(channel);
+}
+
+/* Under device->lock: no more DMA, and files may be open. */
+static void pinring_device_dead(struct pinring_device *pdev)
+{
+	pdev->dead = true;
+	pdev->info.flags |= PINRING_INFO_DEAD;
+	queue_work(pinring_wq, &pdev->dead_work);
+}
+
+/* Both channels' mutexes are held. */
+static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
+{
+	bool stopped = pinring_channels_stop(pdev);
+	bool usable = stopped && (READ_ONCE(pdev->dead) || pinring_channels_reseat(pdev));
+	unsigned int dir;
+
+	spin_lock_irq(&pdev->lock);
+	pdev->recoveries++;
+	if (!stopped)
+		pdev->quarantine = true;
+	if (!usable && !pdev->dead)
+		pinring_device_dead(pdev);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_recover_parts(&pdev->channel[dir], now);
+	spin_unlock_irq(&pdev->lock);
+	if (!stopped)
+		dev_err(pdev->dev, "the DMA engine does not stop: the device is dead, what it may write to stays pinned\n");
 }
 
 /**
@@ -62,7 +104,8 @@ static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
  * @pdev: the device.
  *
  * Does nothing if nothing that the provider has is at fault any more. When it
- * returns, no job at fault has memory with the provider.
+ * returns, no job at fault has memory with the provider that is not in
+ * quarantine.
  */
 void pinring_recover(struct pinring_device *pdev)
 {
@@ -79,14 +122,8 @@ void pinring_recover(struct pinring_device *pdev)
 	needed = pinring_recovery_needed(pdev, now);
 	spin_unlock_irq(&pdev->lock);
 
-	if (needed) {
-		pinring_channels_stop(pdev);
-		spin_lock_irq(&pdev->lock);
-		pdev->recoveries++;
-		for (dir = 0; dir < PINRING_DIRS; dir++)
-			pinring_recover_parts(&pdev->channel[dir], now);
-		spin_unlock_irq(&pdev->lock);
-	}
+	if (needed)
+		pinring_recover_channels(pdev, now);
 
 	for (dir = PINRING_DIRS; dir-- > 0;)
 		mutex_unlock(&pdev->channel[dir].mutex);
@@ -101,6 +138,66 @@ void pinring_recover(struct pinring_device *pdev)
 static void pinring_recover_work(struct work_struct *work)
 {
 	pinring_recover(container_of(work, struct pinring_device, recover_work));
+}
+
+/* A device that died by itself: unbind does the same for its own. */
+static void pinring_dead_work(struct work_struct *work)
+{
+	struct pinring_device *pdev = container_of(work, struct pinring_device, dead_work);
+	struct pinring_ring *ring;
+
+	mutex_lock(&pdev->claim_mutex);
+	list_for_each_entry(ring, &pdev->rings, link) {
+		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
+		wake_up_all(&ring->wait);
+	}
+	mutex_unlock(&pdev->claim_mutex);
+}
+
+/* Under device->lock, process context: a part is being handed to the provider. */
+void pinring_watch_arm(struct pinring_channel *channel)
+{
+	struct pinring_device *pdev = channel->pdev;
+
+	if (!channel->axidma.regs || pdev->watched)
+		return;
+	pdev->watched = true;
+	queue_delayed_work(pinring_wq, &pdev->watch_work, PINRING_WATCH_PERIOD);
+}
+
+static void pinring_watch_channel(struct pinring_channel *channel)
+{
+	struct pinring_device *pdev = channel->pdev;
+	bool halted, own;
+
+	/* Between submit and issue it is halted, and well. */
+	mutex_lock_nested(&channel->mutex, channel->dir);
+	halted = pinring_axidma_halted(channel);
+	own = halted && pinring_axidma_erred(channel);
+	if (halted) {
+		spin_lock_irq(&pdev->lock);
+		pinring_channel_lost(channel, own);
+		spin_unlock_irq(&pdev->lock);
+	}
+	mutex_unlock(&channel->mutex);
+}
+
+static void pinring_watch_work(struct work_struct *work)
+{
+	struct pinring_device *pdev =
+		container_of(to_delayed_work(work), struct pinring_device, watch_work);
+	unsigned int dir;
+
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_watch_channel(&pdev->channel[dir]);
+
+	spin_lock_irq(&pdev->lock);
+	pdev->watched = false;
+	if (!pdev->dead)
+		for (dir = 0; dir < PINRING_DIRS; dir++)
+			if (pdev->channel[dir].issued_parts)
+				pinring_watch_arm(&pdev->channel[dir]);
+	spin_unlock_irq(&pdev->lock);
 }
 
 /*
@@ -168,12 +265,16 @@ void pinring_recover_init(struct pinring_device *pdev)
 	mutex_init(&pdev->recover_mutex);
 	pdev->deadline_next = U64_MAX;
 	INIT_DELAYED_WORK(&pdev->deadline_work, pinring_deadline_work);
+	INIT_DELAYED_WORK(&pdev->watch_work, pinring_watch_work);
 	INIT_WORK(&pdev->recover_work, pinring_recover_work);
+	INIT_WORK(&pdev->dead_work, pinring_dead_work);
 }
 
 /* The device is dead: nothing arms them any more. */
 void pinring_recover_exit(struct pinring_device *pdev)
 {
 	cancel_delayed_work_sync(&pdev->deadline_work);
+	cancel_delayed_work_sync(&pdev->watch_work);
 	cancel_work_sync(&pdev->recover_work);
+	cancel_work_sync(&pdev->dead_work);
 }

@@ -39,10 +39,24 @@ static ssize_t recoveries_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(recoveries);
 
+/* Pages that stay pinned for good, as an engine may not have stopped using them. */
+static ssize_t quarantined_pages_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct pinring_device *pdev = pinring_from_class_device(dev);
+	u64 value;
+
+	spin_lock_irq(&pdev->lock);
+	value = pdev->quarantined;
+	spin_unlock_irq(&pdev->lock);
+	return sysfs_emit(buf, "%llu\n", value);
+}
+static DEVICE_ATTR_RO(quarantined_pages);
+
 static struct attribute *pinring_attrs[] = {
 	&dev_attr_name.attr,
 	&dev_attr_provider.attr,
 	&dev_attr_recoveries.attr,
+	&dev_attr_quarantined_pages.attr,
 	NULL,
 };
 
@@ -68,6 +82,19 @@ static ssize_t pinring_counter_show(struct device *dev, struct device_attribute 
 	return sysfs_emit(buf, "%llu\n", value);
 }
 
+/* Not a counter: BDs that the provider has, and those it may not have freed yet. */
+static ssize_t pinring_bds_in_use_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct pinring_counter *counter = container_of(attr, struct pinring_counter, attr);
+	struct pinring_device *pdev = pinring_from_class_device(dev);
+	u32 value;
+
+	spin_lock_irq(&pdev->lock);
+	value = pdev->channel[counter->dir].issued_bds;
+	spin_unlock_irq(&pdev->lock);
+	return sysfs_emit(buf, "%u\n", value);
+}
+
 #define PINRING_COUNTER(_prefix, _dir, _field)						\
 	static struct pinring_counter pinring_##_prefix##_##_field = {			\
 		.attr = __ATTR(_field, 0444, pinring_counter_show, NULL),		\
@@ -82,6 +109,10 @@ static ssize_t pinring_counter_show(struct device *dev, struct device_attribute 
 	PINRING_COUNTER(_prefix, _dir, bds);						\
 	PINRING_COUNTER(_prefix, _dir, pages);						\
 	PINRING_COUNTER(_prefix, _dir, errors);						\
+	static struct pinring_counter pinring_##_prefix##_bds_in_use = {		\
+		.attr = __ATTR(bds_in_use, 0444, pinring_bds_in_use_show, NULL),	\
+		.dir = _dir,								\
+	};										\
 	static struct attribute *pinring_##_prefix##_attrs[] = {			\
 		&pinring_##_prefix##_jobs.attr.attr,					\
 		&pinring_##_prefix##_packets.attr.attr,					\
@@ -89,6 +120,7 @@ static ssize_t pinring_counter_show(struct device *dev, struct device_attribute 
 		&pinring_##_prefix##_bds.attr.attr,					\
 		&pinring_##_prefix##_pages.attr.attr,					\
 		&pinring_##_prefix##_errors.attr.attr,					\
+		&pinring_##_prefix##_bds_in_use.attr.attr,				\
 		NULL,									\
 	};										\
 	static const struct attribute_group pinring_##_prefix##_group = {		\

@@ -47,7 +47,9 @@
  *	EINTR		a signal ended the wait; whatever was consumed is under
  *			way, see the field submitted
  *	ETIME		the deadline of the *wait* passed; no job is touched
- *	ENODEV		the device is gone (unbound or removed)
+ *	ENODEV		the device is gone (unbound or removed), or its engine
+ *			could not be stopped (PINRING_INFO_DEAD); memory that
+ *			such an engine was given is not the caller's again
  *	ENOMEM		the kernel is out of memory
  *	EDQUOT		RLIMIT_MEMLOCK of the user does not allow the pin
  *	EMSGSIZE	longer than INFO.chunk (or, for many pieces, than the
