@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -55,7 +55,7 @@ bool untouched(const guarded_memory& memory) {
 
 TEST_CASE("A send whose completion is dropped ends with ETIMEDOUT at its deadline") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  sim sink0("sink0");
+  board sink0("sink0");
   const guarded_memory memory(bytes);
   sink0.drop_send_completions(1);
   const auto start = clock::now();
@@ -71,7 +71,7 @@ TEST_CASE("A send whose completion is dropped ends with ETIMEDOUT at its deadlin
 
 TEST_CASE("A send that names no deadline ends when its channel makes no progress for INFO's time") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  sim sink0("sink0");
+  board sink0("sink0");
   const guarded_memory memory(bytes);
   sink0.drop_completions(1);
   const auto start = clock::now();
@@ -83,7 +83,7 @@ TEST_CASE("A send that names no deadline ends when its channel makes no progress
 
 TEST_CASE("A send that names no deadline may take longer than INFO's time as long as it moves on") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  sim sink0("sink0");
+  board sink0("sink0");
   const auto info = ring.info();
   const auto seconds = info.send_deadline_ns / 1'000'000'000 + 1;
   const guarded_memory memory(seconds * info.chunk);
@@ -100,7 +100,7 @@ TEST_CASE("A send that names no deadline may take longer than INFO's time as lon
 
 TEST_CASE("A send that names a deadline ends at it, though it moves on") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  sim sink0("sink0");
+  board sink0("sink0");
   const auto chunk = ring.info().chunk;
   const guarded_memory memory(8 * chunk);
   sink0.rate_bytes_per_s(5 * chunk);
@@ -124,7 +124,7 @@ TEST_CASE("A receive that nothing answers ends with ETIMEDOUT at its deadline") 
 
 TEST_CASE("A receive whose completion is dropped ends with ETIMEDOUT too") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);
   loop0.drop_recv_completions(1);
@@ -149,14 +149,14 @@ TEST_CASE("A deadline may be a point in time") {
 
 TEST_CASE("A job whose deadline has passed when it is submitted is never handed over") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  const sim sink0("sink0");
+  const board sink0("sink0");
   const guarded_memory memory(bytes);
-  const auto before = sink0.read("descriptors_send");
+  const auto before = sink0.taken_send();
   auto send = make_send(memory.data(), 1, PINRING_SQE_ABS_DEADLINE);
   send.deadline_ns = 1;
 
   CHECK(outcome_of(ring.run(send)) == outcome{ETIMEDOUT});
-  CHECK(sink0.read("descriptors_send") == before);
+  CHECK(sink0.taken_send() == before);
 }
 
 TEST_CASE("A deadline that is not reached changes nothing") {
@@ -175,17 +175,17 @@ TEST_CASE("A deadline that is not reached changes nothing") {
 
 TEST_CASE("A deadline that is not reached leaves the engine alone") {
   raw_ring ring("loop0");
-  const sim loop0("loop0");
+  const board loop0("loop0");
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);
-  const auto terminates = loop0.read("terminates");
+  const auto stops = loop0.stops();
 
   REQUIRE(
       loop(ring, within(make_send(out.data(), 0), 300ms), within(make_recv(in.data(), 0), 300ms))
           .moved(bytes));
   // A receive that outlives the deadlines of the jobs before it.
   CHECK(outcome_of(ring.run(within(make_recv(in.data(), 1), 600ms))) == outcome{ETIMEDOUT});
-  CHECK(loop0.read("terminates") - terminates <= 4); // the one recovery, both channels, twice
+  CHECK(loop0.stops() - stops <= 4); // the one recovery, both channels, twice
 }
 
 TEST_CASE("When the deadline's completion is seen, the memory is not written to any more") {
@@ -203,7 +203,7 @@ TEST_CASE("When the deadline's completion is seen, the memory is not written to 
 
 TEST_CASE("A split job that is too slow for its deadline says how far it is known to have come") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  sim sink0("sink0");
+  board sink0("sink0");
   const auto chunk = ring.info().chunk;
   const guarded_memory memory(8 * chunk);
   sink0.rate_bytes_per_s(5 * chunk);
@@ -219,8 +219,9 @@ TEST_CASE("A split job that is too slow for its deadline says how far it is know
 // ---------------------------------------------------------------------------- jobs not started
 
 TEST_CASE("A queued job's deadline ends it and does not disturb the ones that are active") {
-  raw_ring ring("batch0");
-  const sim batch0("batch0");
+  const auto* const device = shallow_loopback();
+  raw_ring ring(device);
+  const board shallow(device);
   const std::size_t depth = ring.info().recv_depth;
   const guarded_memory out(bytes);
   std::vector<guarded_memory> in;
@@ -229,12 +230,12 @@ TEST_CASE("A queued job's deadline ends it and does not disturb the ones that ar
   for (std::size_t i = 0; i < depth; ++i)
     ring.push(make_recv(in[i].data(), i));
   REQUIRE(ring.submit().submitted == depth);
-  REQUIRE(wait_until([&] { return batch0.read("bds_in_use_recv") == depth; }));
-  const auto terminates = batch0.read("terminates");
+  REQUIRE(wait_until([&] { return shallow.bds_in_use_recv() == depth; }));
+  const auto stops = shallow.stops();
 
   CHECK(outcome_of(ring.run(within(make_recv(in[depth].data(), depth), soon))) ==
         outcome{ETIMEDOUT});
-  CHECK(batch0.read("terminates") == terminates);
+  CHECK(shallow.stops() == stops);
   CHECK(untouched(in[depth]));
 
   for (std::size_t i = 0; i < depth; ++i)
@@ -246,7 +247,7 @@ TEST_CASE("A queued job's deadline ends it and does not disturb the ones that ar
 
 TEST_CASE("Sends that were never handed over are handed over after the recovery, in order") {
   raw_ring ring("tiny0");
-  sim tiny0("tiny0");
+  board tiny0("tiny0");
   const auto bds = ring.info().send_bds;
   // As many pieces as BDs: the first send takes the whole pool.
   const guarded_memory memory(bds * apart_bytes);
@@ -280,8 +281,9 @@ TEST_CASE("Sends that were never handed over are handed over after the recovery,
 
 TEST_CASE(
     "A recovery ends the other active jobs as collateral and hands over what had not started") {
-  raw_ring ring("batch0");
-  sim batch0("batch0");
+  const auto* const device = shallow_loopback();
+  raw_ring ring(device);
+  board shallow(device);
   const std::size_t depth = ring.info().recv_depth;
   // Receive 0 is answered; then 1 to depth are active, and the last one is not.
   const std::size_t last = depth + 1;
@@ -292,7 +294,7 @@ TEST_CASE(
     in.emplace_back(bytes);
     ring.push(make_recv(in[i].data(), i));
   }
-  batch0.drop_send_completions(1);
+  shallow.drop_send_completions(1);
   ring.push(within(make_send(out.data(), 100), 300ms));
   REQUIRE(ring.submit().submitted == last + 2);
 
@@ -318,7 +320,7 @@ TEST_CASE(
 
 TEST_CASE("A receive's deadline ends an active send as collateral") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);
@@ -335,7 +337,7 @@ TEST_CASE("A receive's deadline ends an active send as collateral") {
 
 TEST_CASE("Jobs that expire together are each told their own fault") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
   const guarded_memory memory(bytes);
   const auto deadline = ns(clock::now().time_since_epoch() + soon);
@@ -358,13 +360,13 @@ TEST_CASE("A deadline of one ring is collateral to another one that shares the d
   constexpr auto both = PINRING_DIR_SEND | PINRING_DIR_RECV;
   raw_ring late("loop0", claiming(both, PINRING_SETUP_SHARED));
   raw_ring bystander("loop0", claiming(both, PINRING_SETUP_SHARED));
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold_send();
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);
   bystander.push(make_recv(in.data(), 1));
   REQUIRE(bystander.submit().submitted == 1);
-  REQUIRE(wait_until([&] { return loop0.read("bds_in_use_recv") == 1; }));
+  REQUIRE(wait_until([&] { return loop0.bds_in_use_recv() == 1; }));
 
   CHECK(outcome_of(late.run(within(make_send(out.data(), 2), soon))) == outcome{ETIMEDOUT});
   const auto cqe = bystander.wait(1).front();
@@ -401,7 +403,7 @@ TEST_CASE("DRAIN waits for the recovery, too") {
 
 TEST_CASE("The device recovers again and again, without being opened anew") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);
 
@@ -420,7 +422,7 @@ TEST_CASE("The device recovers again and again, without being opened anew") {
 TEST_CASE(
     "A ring that is closed while its device recovers lets go, and the next one finds it working") {
   for (int round = 0; round < 10; ++round) {
-    sim loop0("loop0");
+    board loop0("loop0");
     loop0.hold();
     raw_ring ring("loop0");
     const guarded_memory memory(bytes);

@@ -10,12 +10,12 @@
 #include <string>
 #include <thread>
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 #include "support/vmstat.hpp"
 
 using namespace support;
@@ -76,7 +76,7 @@ TEST_CASE("A device that is unbound and bound again works") {
 TEST_CASE("Jobs in flight end with ENODEV when their device goes") {
   binding loop1;
   raw_ring ring(device);
-  sim switches(device);
+  board switches(device);
   switches.hold();
   const guarded_memory out(bytes);
   const guarded_memory in(bytes);

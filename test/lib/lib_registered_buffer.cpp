@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
-#include "support/sim_control.hpp"
 #include "support/wait.hpp"
 
 using namespace std::chrono_literals;
@@ -68,7 +68,7 @@ TEST_CASE("a removal waits for the job that uses the memory") {
 
 TEST_CASE("the end of a buffer that borrows does not come before that of its job") {
   const dma::device device{"loop0"};
-  support::sim sim{"loop0"};
+  support::board board{"loop0"};
   dma::ring ring{device};
   std::vector<std::byte> memory(4096), out(4096);
   support::fill_pattern(out, 3);
@@ -77,9 +77,9 @@ TEST_CASE("the end of a buffer that borrows does not come before that of its job
     const dma::registered_buffer in{ring, memory};
     REQUIRE_FALSE(ring.receive(in.range(), 1));
     REQUIRE_FALSE(ring.send(out, 2));
-    sim.hold_send();
+    board.hold_send();
     REQUIRE(ring.submit());
-    answer = std::jthread{[&] { sim.hold_send(false); }};
+    answer = std::jthread{[&] { board.hold_send(false); }};
   }
   CHECK(memory == out);
 }

@@ -70,6 +70,14 @@ loop_result loop(raw_ring& ring, std::span<const std::byte> out, std::span<std::
   return loop(ring, make_send(out, 0, flags), make_recv(in, 0, flags));
 }
 
+void empty_the_stream(raw_ring& ring) {
+  const guarded_memory memory(page_bytes(), 0);
+  auto recv = make_recv(memory.data(), recv_tag, PINRING_SQE_MAY_BE_SHORT);
+  recv.deadline_ns = std::chrono::nanoseconds(100ms).count();
+  while (ring.run(recv).result == 0)
+    ;
+}
+
 void prove_usable(raw_ring& ring) {
   const auto info = ring.info();
 

@@ -27,6 +27,11 @@ struct loop_result {
 [[nodiscard]] loop_result loop(raw_ring& ring, std::span<const std::byte> out,
                                std::span<std::byte> in, std::uint32_t flags = 0);
 
+/// Takes packets that nobody waits for any more, until a receive runs into its deadline; the
+/// recovery that follows empties what is left. Who comes after a program that was killed needs it:
+/// what that one had sent may still be in a loopback.
+void empty_the_stream(raw_ring& ring);
+
 /// Sends small packets of several sizes through the channel and compares what returns, guard bytes
 /// included (a device of one direction is only sent to, or only received from). Throws
 /// std::runtime_error, which says what was wrong, when the channel is not usable.

@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <stdexcept>
+#include <sys/utsname.h>
 #include <unistd.h>
+#include <utility>
 
+#include "support/board.hpp"
 #include "support/device.hpp"
-#include "support/sim_control.hpp"
 
 namespace support {
 namespace {
@@ -46,13 +49,41 @@ needs::needs(std::vector<std::string> devices) : devices_(std::move(devices)) {
   for (const auto& name : devices_)
     if (device_path(name).empty())
       leave("no device that is called " + name +
-            "; is pinring_sim loaded, and may this user open it?");
+            "; is its provider loaded, and may this user open it?");
 }
 
 needs& needs::switches() {
   for (const auto& name : devices_)
-    if (!sim::available(name))
-      leave("no writable switches of " + name + " in " + sim::root);
+    if (!board::available(name))
+      leave("no writable switches of " + name + " in " + board::simulators + " or " +
+            board::models);
+  return *this;
+}
+
+needs& needs::provider(const std::string& name) {
+  for (const auto& device : devices_)
+    if (const std::string found = info_of(device).provider; found != name)
+      leave("the provider of " + device + " is " + found + ", and this is about " + name);
+  return *this;
+}
+
+needs& needs::simulator(const std::string& what_for) {
+  for (const auto& device : devices_)
+    if (!(info_of(device).flags & PINRING_INFO_SIMULATOR))
+      leave(device + " is not a simulator's: " + what_for);
+  return *this;
+}
+
+needs& needs::model() {
+  for (const auto& device : devices_)
+    if (!board::is_model(device))
+      leave("no model of the IP behind " + device);
+  return switches();
+}
+
+needs& needs::module(const std::string& name) {
+  if (::access(("/sys/module/" + name).c_str(), F_OK) != 0)
+    leave("the module " + name + " is not loaded");
   return *this;
 }
 
@@ -72,6 +103,17 @@ void skip(const std::string& reason) {
   if (skipped().empty())
     ::on_exit(report, nullptr);
   skipped().push_back(reason);
+}
+
+bool kernel_at_least(unsigned major, unsigned minor) {
+  utsname name{};
+  unsigned our_major = 0;
+  unsigned our_minor = 0;
+
+  ::uname(&name);
+  if (std::sscanf(name.release, "%u.%u", &our_major, &our_minor) != 2)
+    throw std::runtime_error(std::string("no version in ") + name.release);
+  return std::pair(our_major, our_minor) >= std::pair(major, minor);
 }
 
 } // namespace support

@@ -11,13 +11,13 @@
 #include <thread>
 #include <unistd.h>
 
+#include "support/board.hpp"
 #include "support/child.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 #include "support/vmstat.hpp"
 
 using namespace support;
@@ -39,8 +39,7 @@ public:
     ring_.push(make_recv(in_.data(), recv_tag)).push(make_send(out_.data(), send_tag));
     if (ring_.submit().submitted != 2)
       throw std::runtime_error("can't submit a loop");
-    if (!wait_until(
-            [&] { return switches_.read("bds_in_use_recv") && switches_.read("bds_in_use_send"); }))
+    if (!wait_until([&] { return switches_.bds_in_use_recv() && switches_.bds_in_use_send(); }))
       throw std::runtime_error("the loop was not handed over");
   }
 
@@ -62,7 +61,7 @@ private:
   raw_ring ring_{"loop0"};
   guarded_memory out_{bytes};
   guarded_memory in_{bytes};
-  sim switches_{"loop0"};
+  board switches_{"loop0"};
 };
 
 /// Whether any of this range is mapped in the calling process.
@@ -138,7 +137,7 @@ TEST_CASE("A ring that is closed with jobs in both directions lets go of all pag
 }
 
 TEST_CASE("After close nothing is written into the memory any more") {
-  sim loop0("loop0");
+  board loop0("loop0");
   const guarded_memory in(bytes);
   const guarded_memory out(bytes);
   {
@@ -154,7 +153,7 @@ TEST_CASE("After close nothing is written into the memory any more") {
 
 TEST_CASE("A ring that is closed with a whole queue of jobs lets go of all pages") {
   {
-    sim loop0("loop0");
+    board loop0("loop0");
     loop0.hold();
     raw_ring ring("loop0");
     const guarded_memory memory(300'000);
@@ -175,7 +174,7 @@ TEST_CASE("A ring that is closed in the middle of a long job lets go of all page
     const guarded_memory out(40U << 20);
     const guarded_memory in(40U << 20);
     raw_ring ring("loop0");
-    const sim loop0("loop0");
+    const board loop0("loop0");
     const auto before = loop0.read("received_bytes");
     ring.push(make_recv(in.data(), 1, PINRING_SQE_SPLIT))
         .push(make_send(out.data(), 2, PINRING_SQE_SPLIT));
@@ -217,7 +216,7 @@ TEST_CASE("close() of one descriptor ends the ring for its duplicates, which say
 }
 
 TEST_CASE("close() ends the jobs at once, though a child still has the descriptor") {
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
   const guarded_memory in(bytes);
   const guarded_memory out(bytes);

@@ -8,13 +8,13 @@
 #include <sys/resource.h>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/child.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 #include "support/vmstat.hpp"
 
 using namespace support;

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -324,7 +324,7 @@ TEST_CASE("DRAIN waits for a rejected job too, and for an earlier DRAIN") {
 
 namespace {
 
-/// A ring on batch0, whose receives are handed over a few at a time, so that some have not started.
+/// A ring whose receives are handed over a few at a time, so that some have not started.
 class queued_receives {
 public:
   static constexpr std::size_t spare = 3;
@@ -334,7 +334,7 @@ public:
       ring_.push(batch_.recv(i));
     if (ring_.submit().submitted != batch_.count())
       throw std::runtime_error("can't submit receives");
-    if (!wait_until([&] { return switches_.read("bds_in_use_recv") >= depth_; }))
+    if (!wait_until([&] { return switches_.bds_in_use_recv() >= depth_; }))
       throw std::runtime_error("the receives were not handed over");
   }
 
@@ -353,8 +353,9 @@ public:
   }
 
 private:
-  raw_ring ring_{"batch0"};
-  sim switches_{"batch0"};
+  const char* device_ = shallow_loopback();
+  raw_ring ring_{device_};
+  board switches_{device_};
   std::size_t depth_;
   packets batch_;
 };
@@ -453,7 +454,7 @@ TEST_CASE("CANCEL of all of nothing ends nothing, with success") {
 
 TEST_CASE("A send that waits for BDs can be withdrawn") {
   raw_ring ring("tiny0");
-  sim tiny0("tiny0");
+  board tiny0("tiny0");
   tiny0.hold_send();
   const auto bds = ring.info().send_bds;
   // As many pieces as BDs: the first send takes the whole pool.
@@ -463,7 +464,7 @@ TEST_CASE("A send that waits for BDs can be withdrawn") {
   for (std::uint64_t i = 0; i < 3; ++i)
     ring.push(make_iovec(PINRING_OP_SEND, pieces, send_base + i));
   REQUIRE(ring.submit().submitted == 3);
-  REQUIRE(wait_until([&] { return tiny0.read("bds_in_use_send") == bds; }));
+  REQUIRE(wait_until([&] { return tiny0.bds_in_use_send() == bds; }));
 
   ring.push(make_cancel(send_base, control)).push(make_cancel(send_base + 1, control + 1));
   REQUIRE(ring.submit().submitted == 2);

@@ -12,13 +12,13 @@
 #include <unistd.h>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/child.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -193,7 +193,7 @@ TEST_CASE("A registered buffer in huge pages is one packet that is longer than t
   fill_pattern(out.data(), 1);
   ring.register_at(0, out.data(), PINRING_DIR_SEND);
   ring.register_at(1, in.data(), PINRING_DIR_RECV);
-  const sim loop0("loop0");
+  const board loop0("loop0");
   const auto before = loop0.read("sent_packets");
 
   REQUIRE(loop(ring, make_registered(PINRING_OP_SEND, 0, 0, bytes, 0),
@@ -399,7 +399,7 @@ TEST_CASE("A list is read once, when its SQE is consumed") {
   std::vector<pinring_iovec> from{make_piece(out.data().first(500)),
                                   make_piece(out.data().subspan(500))};
   std::vector<pinring_iovec> to{make_piece(in.data())};
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
 
   ring.push(make_iovec(PINRING_OP_RECV, to, 1)).push(make_iovec(PINRING_OP_SEND, from, 2));

@@ -7,12 +7,12 @@
 #include <cstddef>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -99,7 +99,7 @@ TEST_CASE("A split job around the chunk's length arrives whole") {
 
 TEST_CASE("A split job is as many packets as its length says, however its memory lies") {
   raw_ring ring("loop0");
-  const sim loop0("loop0");
+  const board loop0("loop0");
   const auto chunk = ring.info().chunk;
   const auto bytes = GENERATE_COPY(chunk - 1, chunk, chunk + 1, 3 * chunk + 1);
   const auto before = loop0.read("sent_packets");
@@ -151,7 +151,7 @@ TEST_CASE("A split job and a list of packets mean the same on the stream") {
 
 TEST_CASE("A FIFO of one byte only makes it slow") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.fifo_bytes(1);
 
   check_trip(ring, 2000, odd_offset, 1);
@@ -159,7 +159,7 @@ TEST_CASE("A FIFO of one byte only makes it slow") {
 
 TEST_CASE("A limited rate only makes it slow") {
   raw_ring ring("loop0");
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.rate_bytes_per_s(4 * MiB);
 
   check_trip(ring, 300 * KiB + 1, odd_offset, 1);

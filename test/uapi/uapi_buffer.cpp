@@ -9,12 +9,12 @@
 #include <thread>
 #include <vector>
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -79,7 +79,7 @@ private:
 
   raw_ring ring_;
   guarded_memory memory_{3000};
-  sim switches_{"sink0"};
+  board switches_{"sink0"};
 };
 
 } // namespace
@@ -455,7 +455,7 @@ TEST_CASE("The old memory of an UPDATE is not let go under DMA") {
   fill_pattern(first.data(), 21);
   fill_pattern(second.data(), 22);
   ring.register_at(0, first.data());
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
   ring.push(make_recv(in.data(), 1)).push(make_registered(PINRING_OP_SEND, 0, 0, 3000, 2));
   REQUIRE(ring.submit().submitted == 2);

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "pending_receive.hpp"
+#include "support/board.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 
 using namespace support;
 
@@ -108,7 +108,7 @@ TEST_CASE("What the caller wrote into submitted is not read") {
 }
 
 TEST_CASE("Once consumed, an SQE may be overwritten") {
-  const sim switches("loop0");
+  const board switches("loop0");
   raw_ring ring("loop0");
   pending_receive pending(ring);
   for (std::uint32_t i = 0; i < ring.layout().sq_entries; ++i)
@@ -226,7 +226,7 @@ TEST_CASE("A job that completes while cq.head makes no sense is not lost") {
   const guarded_memory in(1000);
   const guarded_memory out(1000);
   ring.push(make_recv(in.data(), 1)).push(make_send(out.data(), 2));
-  sim loop0("loop0");
+  board loop0("loop0");
   loop0.hold();
   REQUIRE(ring.submit().submitted == 2);
 

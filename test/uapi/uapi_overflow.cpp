@@ -3,11 +3,11 @@
 // Completions that wait in the kernel for room in the CQ: they are late, but they hold nothing.
 #include "catch.hpp"
 
+#include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/raw_ring.hpp"
-#include "support/sim_control.hpp"
 #include "support/vmstat.hpp"
 #include "support/wait.hpp"
 
@@ -29,7 +29,7 @@ public:
 
   /// A send that completes, and whose completion does not fit.
   void overflow(const pinring_sqe& send) {
-    const sim sink{"sink0"};
+    const board sink{"sink0"};
     const auto before = sink.read("sent_packets");
     ring_.push(send);
     REQUIRE(ring_.submit().submitted == 1);

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+//
+// Traps 5 and 7: errors of the engine call nobody back, and what is called back need not have
+// moved.
+#include "catch.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "raw_client.hpp"
+#include "scattered_pages.hpp"
+#include "support/board.hpp"
+#include "support/guarded_memory.hpp"
+#include "support/loop.hpp"
+#include "support/needs.hpp"
+#include "support/pattern.hpp"
+#include "violations.hpp"
+
+using namespace support;
+
+namespace {
+
+const auto needed = support::needs{{"loop0", "loop1", "sink0", "source0"}}
+                        .model()
+                        .module(raw_client::module)
+                        .root();
+
+constexpr auto a_while = 500ms; // for what must not happen
+constexpr auto soon = 5s;       // for what has to happen by itself, on a busy machine
+constexpr std::size_t bytes = 1000;
+
+pinring_sqe without_deadline(pinring_sqe sqe) {
+  sqe.deadline_ns = PINRING_DEADLINE_NONE;
+  return sqe;
+}
+
+ring_options claiming(std::uint32_t directions) {
+  ring_options options;
+  options.directions = directions;
+  return options;
+}
+
+bool is_collateral(const pinring_cqe& cqe) {
+  return outcome_of(cqe) == outcome{ECONNRESET} && cqe.flags == PINRING_CQE_COLLATERAL;
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------- the provider alone
+
+TEST_CASE("xilinx_dma calls nobody back after an error, and tx_status never speaks of one") {
+  const raw_client raw("loop1");
+  board loop1("loop1");
+  const auto receive = GENERATE(false, true);
+  CAPTURE(receive);
+  const auto errors = loop1.read("errors");
+  if (receive) {
+    loop1.fail_recv(1);
+    REQUIRE(raw.prep_recv(1, bytes) == success);
+    raw.issue_recv();
+    raw.send(bytes); // the one that is called back
+  } else {
+    loop1.fail_send(1);
+    raw.send(bytes);
+  }
+
+  REQUIRE(wait_until([&] { return loop1.read("errors") > errors; }));
+  std::this_thread::sleep_for(a_while);
+  CHECK(raw.job_at(0).called == 0);
+  CHECK(raw.job_at(0).status == raw_client::in_progress);
+}
+
+TEST_CASE("After an error xilinx_dma calls a dead receive a success (6.1), or is stuck behind it") {
+  const raw_client raw("loop1");
+  board loop1("loop1");
+  const auto errors = loop1.read("errors");
+  loop1.error_at_bd_recv(1);
+  REQUIRE(raw.prep_recv(1, bytes) == success);
+  raw.issue_recv();
+  raw.send(bytes);
+  REQUIRE(wait_until([&] { return loop1.read("errors") > errors; }));
+  REQUIRE(wait_until([&] { return raw.job_at(1).called == 1; }));
+
+  // The next submission resets the hardware, and leaves the dead one on the list of active ones.
+  REQUIRE(raw.prep_recv(1, bytes, 0, 4096) == success);
+  raw.issue_recv();
+  const auto before = loop1.read("received_packets");
+  raw.send(bytes);
+  REQUIRE(wait_until([&] { return loop1.read("received_packets") > before; }));
+  std::this_thread::sleep_for(a_while);
+
+  const auto dead = raw.job_at(0);
+  const auto answered = raw.job_at(2);
+  if (kernel_at_least(6, 12)) {
+    CHECK(dead.called == 0);
+    CHECK(answered.called == 0);
+  } else {
+    CHECK(dead.called == 1);
+    CHECK(dead.result == raw_client::no_error);
+    CHECK(answered.called == 1);
+  }
+}
+
+// ---------------------------------------------------------------------------- the guard
+
+TEST_CASE("A send that meets an error of any kind is EIO by itself, and takes receives with it") {
+  const auto kind = GENERATE(0U, 1U, 2U);
+  CAPTURE(kind);
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const auto recoveries = driver_counter("loop0", "recoveries");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  const guarded_memory unanswered(bytes);
+  loop0.error_kind(kind).fail_send(1);
+  ring.push(make_recv(in.data(), 1))
+      .push(make_recv(unanswered.data(), 3))
+      .push(without_deadline(make_send(out.data(), 2)));
+  REQUIRE(ring.submit().submitted == 3);
+
+  const auto cqes = ring.wait(3, soon);
+  const auto& received = completion_of(cqes, 1);
+  CHECK(outcome_of(completion_of(cqes, 2)) == outcome{EIO});
+  CHECK(completion_of(cqes, 2).bytes == 0);
+  // The packet has left all the same: its receive may have been reported before the recovery.
+  CHECK((outcome_of(received) == success || is_collateral(received)));
+  CHECK(is_collateral(completion_of(cqes, 3)));
+  CHECK(driver_counter("loop0", "recoveries") == recoveries + 1);
+  CHECK_NOTHROW(prove_usable(ring));
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE("A receive that meets an error of any kind is EIO by itself") {
+  const auto kind = GENERATE(0U, 1U, 2U);
+  CAPTURE(kind);
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const auto recoveries = driver_counter("loop0", "recoveries");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  loop0.error_kind(kind).fail_recv(1);
+  ring.push(make_recv(in.data(), 1)).push(without_deadline(make_send(out.data(), 2)));
+  REQUIRE(ring.submit().submitted == 2);
+
+  const auto cqes = ring.wait(2, soon);
+  const auto& sent = completion_of(cqes, 2);
+  CHECK(outcome_of(completion_of(cqes, 1)) == outcome{EIO});
+  CHECK((outcome_of(sent) == success || is_collateral(sent)));
+  CHECK(driver_counter("loop0", "recoveries") == recoveries + 1);
+  CHECK_NOTHROW(prove_usable(ring));
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE("An error in the middle of a packet of many BDs is never a success") {
+  const auto at = GENERATE(1U, 3U, 10U);
+  CAPTURE(at);
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const scattered_pages out(20 * page_bytes() - 200);
+  const scattered_pages in(20 * page_bytes() - 200);
+  REQUIRE(out.pieces() > at);
+  REQUIRE(in.pieces() > at);
+
+  SECTION("of the send") {
+    loop0.error_at_bd_send(at);
+    const auto result =
+        loop(ring, without_deadline(make_send(out.data(), 0)), make_recv(in.data(), 0));
+    CHECK(outcome_of(result.sent) == outcome{EIO});
+    CHECK(is_collateral(result.received));
+  }
+  SECTION("of the receive") {
+    loop0.error_at_bd_recv(at);
+    const auto result =
+        loop(ring, without_deadline(make_send(out.data(), 0)), make_recv(in.data(), 0));
+    CHECK(outcome_of(result.received) == outcome{EIO});
+  }
+  CHECK_NOTHROW(prove_usable(ring));
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE("Of many sends that one error ends, no more are successes than packets have left") {
+  raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
+  board sink0("sink0");
+  const guarded_memory out(bytes);
+  const auto before = sink0.read("sent_packets");
+  sink0.error_at_bd_send(8);
+  for (std::uint64_t i = 0; i < 20; ++i)
+    ring.push(make_send(out.data(), i));
+  REQUIRE(ring.submit().submitted == 20);
+
+  const auto cqes = ring.wait(20, 30s);
+  const auto successes = std::ranges::count_if(cqes, [](const auto& c) { return c.result == 0; });
+  const auto faults =
+      std::ranges::count_if(cqes, [](const auto& c) { return outcome_of(c) == outcome{EIO}; });
+  CHECK(faults == 1);
+  CHECK(static_cast<std::uint64_t>(successes) <= sink0.read("sent_packets") - before);
+  CHECK(std::ranges::count_if(cqes, is_collateral) + successes + faults == 20);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A receive of a source that meets an error is EIO, and the next one works") {
+  raw_ring ring("source0", claiming(PINRING_DIR_RECV));
+  board source0("source0");
+  const guarded_memory in(page_bytes(), 0);
+  source0.fail_recv(1);
+
+  ring.push(make_recv(in.data(), 1));
+  REQUIRE(ring.submit().submitted == 1);
+  CHECK(outcome_of(ring.wait(1, soon).front()) == outcome{EIO});
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("Errors under load, one after the other, leave a device that works") {
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  for (std::uint64_t round = 0; round < 12; ++round) {
+    CAPTURE(round);
+    {
+      const guarded_memory out(30'000);
+      const guarded_memory in(30'000);
+      raw_ring ring("loop0");
+      if (round % 2)
+        loop0.error_at_bd_send(1 + round % 7);
+      else
+        loop0.error_at_bd_recv(1 + round % 7);
+      for (std::uint64_t i = 0; i < 4; ++i)
+        ring.push(make_recv(in.data(), i)).push(make_send(out.data(), 10 + i));
+      REQUIRE(ring.submit().submitted == 8);
+      // Which of them survive is chance, and one whose peer was ended waits for ever.
+      (void)ring.enter(0, 8, 500ms);
+    }
+    REQUIRE_NOTHROW(prove_usable("loop0"));
+  }
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE("The channel works at the end of all this") {
+  for (const auto* device : {"loop0", "loop1", "sink0", "source0"}) {
+    CAPTURE(device);
+    CHECK_NOTHROW(prove_usable(device));
+  }
+}

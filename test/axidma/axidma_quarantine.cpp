@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+//
+// Trap 6, at its worst: an engine that can't be shown to have stopped keeps its memory, for good.
+// What is pinned here stays pinned, so nothing comes after this program.
+#include "catch.hpp"
+
+#include "support/board.hpp"
+#include "support/guarded_memory.hpp"
+#include "support/loop.hpp"
+#include "support/needs.hpp"
+#include "support/pattern.hpp"
+#include "support/raw_ring.hpp"
+#include "support/vmstat.hpp"
+#include "violations.hpp"
+
+using namespace support;
+
+namespace {
+
+const auto needed = support::needs{{"loop0", "loop1"}}.model();
+
+constexpr std::size_t bytes = 3000;
+
+pinring_sqe within(pinring_sqe sqe, std::chrono::nanoseconds deadline) {
+  sqe.deadline_ns = static_cast<std::uint64_t>(deadline.count());
+  return sqe;
+}
+
+} // namespace
+
+TEST_CASE("An engine that never comes out of its reset keeps its memory, and its device is dead") {
+  board loop1("loop1");
+  loop1.enforce_grants();
+  const violations watch("loop1");
+  const auto pinned = read_pins().outstanding();
+  const guarded_memory in(bytes, 0);
+  const guarded_memory queued(bytes, 0);
+  const guarded_memory out(bytes, 0);
+  raw_ring ring("loop1");
+  loop1.hold_recv().stuck_reset().stuck_halt_recv();
+  const auto start = clock::now();
+  ring.push(within(make_recv(in.data(), 1), 200ms));
+  for (std::uint64_t i = 0; i < 4; ++i)
+    ring.push(make_recv(queued.data(), 2 + i));
+  REQUIRE(ring.submit().submitted == 5);
+
+  const auto cqes = ring.wait(5, 60s);
+  CHECK(clock::now() - start < 30s);
+  CHECK_FALSE(outcome_of(completion_of(cqes, 1)).good());
+  for (std::uint64_t i = 0; i < 4; ++i)
+    CHECK_FALSE(outcome_of(completion_of(cqes, 2 + i)).good());
+  CHECK((ring.info().flags & PINRING_INFO_DEAD) != 0);
+
+  // Refused from now on, at once: as a call, or as a completion.
+  ring.push(make_send(out.data(), 10));
+  const auto entered = ring.submit();
+  CHECK((entered.result == outcome{ENODEV} || outcome_of(ring.wait(1).front()) == outcome{ENODEV}));
+  ring.close();
+  CHECK(raw_ring::open("loop1").setup({}) == outcome{ENODEV});
+
+  // What the engine had is still pinned and mapped, and counted; what it never had was given back.
+  const auto quarantined = driver_counter("loop1", "quarantined_pages");
+  CHECK(quarantined >= 1);
+  CHECK(quarantined <= info_of("loop1").recv_depth);
+  CHECK(wait_until([&] {
+    return read_pins().outstanding() - pinned == static_cast<std::int64_t>(quarantined);
+  }));
+  CHECK(loop1.read("granted") >= quarantined);
+  CHECK(watch.of("v_memory_not_granted") == 0);
+}
+
+TEST_CASE("Other devices go on when one is dead") {
+  CHECK_NOTHROW(prove_usable("loop0"));
+}
