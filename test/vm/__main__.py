@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from . import clean, demo, lint, prompt, suite
+from . import clean, demo, lint, prompt, suite, tier
 from .report import Failure
 
 
@@ -14,14 +14,16 @@ HELP = """\
 ./run demo [FILE]          build everything, boot the guest, send FILE (default: 40 MiB of this machine's
                            programs) out through the ring and back, compare hashes, print a throughput table
 ./run test                 all that CI runs: unit tests on the host, everything else in the guest
-./run test unit | stock    only the one half, or only the other
-./run test NAME... [-- F]  programs of test/programs.toml, with Catch2's filters and options F
+./run test WHAT...         unit (the host), model (the AXI DMA model's self-test), stock, axidma, sanitised (tiers)
+./run test NAME... [-- F]  programs of test/*/programs.toml, with Catch2's filters and options F
 ./run bench [-- ARGS]      pinring-bench in the guest, for instance ./run bench -- --json
-./run shell                a prompt in the guest, modules loaded
+./run shell [TIER]         a prompt in the guest, modules loaded
 ./run guest -- COMMAND     one command in the guest as uid 1000; its exit code comes back
 ./run lint [CHECK...]      formatting, static checkers, kernel style
 ./run clean [cache]        remove what was built; with "cache", what was downloaded too
 
+A guest's tier is "stock" (the simulator on this machine's kind of kernel); --tier axidma is upstream's xilinx_dma
+on a model of the AXI DMA, --tier sanitised the same on a kernel that looks for bugs.
 ./run COMMAND --help tells the options. Logs of the last runs are in build/logs. Downloaded kernels are
 kept in ${XDG_CACHE_HOME:-~/.cache}/pinring. Missing packages are installed with apt-get, and named.
 """
@@ -34,6 +36,7 @@ def _kernel_option(parser: argparse.ArgumentParser) -> None:
 
 def _guest_options(parser: argparse.ArgumentParser) -> None:
     _kernel_option(parser)
+    tier.option(parser)
     parser.add_argument("--add", metavar="FILE", action="append", default=[], help="a host's file, into /data")
     parser.add_argument("--program", metavar="NAME", action="append", default=[],
                         help="a program of the build, into /programs (one that COMMAND names is there anyway)")
@@ -59,17 +62,21 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
     sub = command("demo", demo.demo, "a file out through the ring and back, and a throughput table")
     sub.add_argument("file", nargs="?", metavar="FILE")
+    tier.option(sub)
     _kernel_option(sub)
 
     sub = command("test", suite.test, "all tests, or those named")
-    sub.add_argument("names", nargs="*", metavar="NAME", help="unit, stock, or names from test/programs.toml")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="unit, model, a tier, or names from programs.toml")
+    tier.option(sub)
     sub.add_argument("-v", "--verbose", action="store_true", help="show what passing programs print, too")
     _kernel_option(sub)
 
     sub = command("bench", demo.bench, "pinring-bench in the guest; its arguments follow --")
+    tier.option(sub)
     _kernel_option(sub)
 
     sub = command("shell", prompt.shell, "a prompt in the guest")
+    sub.add_argument("of", nargs="?", choices=[*tier.TIERS], metavar="TIER", help="the same as --tier")
     _guest_options(sub)
 
     sub = command("guest", prompt.guest, "one command in the guest, as uid 1000; it follows --")

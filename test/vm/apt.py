@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from .arch import ARM64, host
 from .paths import cache, locked
 from .report import Failure, say
 
@@ -67,7 +68,7 @@ def _system_entries() -> list[dict[str, str]]:
     return [entry for entry in entries if entry]
 
 
-def _sources(backports: bool) -> str:
+def _sources(backports: bool, wide: bool) -> str:
     """The machine's entries for its own release, as deb822 text."""
     name = codename()
     ours = re.compile(rf"^({name}|stable)(-updates|-security|-backports)?(/\S*)?$")
@@ -77,7 +78,7 @@ def _sources(backports: bool) -> str:
         suites = [suite for suite in entry["Suites"].split() if ours.match(suite)]
         if not suites:
             continue
-        entry = {**entry, "Types": "deb", "Suites": " ".join(suites)}
+        entry = {**entry, "Types": "deb deb-src" if wide else "deb", "Suites": " ".join(suites)}
         stanzas.append(entry)
         if name in suites and not extra:
             extra.append({**entry, "Suites": f"{name}-backports"})
@@ -89,21 +90,25 @@ def _sources(backports: bool) -> str:
 
 
 class Apt:
-    """apt-get and apt-cache on lists of our own."""
+    """apt-get and apt-cache on lists of our own.
 
-    def __init__(self, backports: bool = False) -> None:
-        self.folder = cache() / ("apt-backports" if backports else "apt")
-        self.backports = backports
+    WIDE reads the lists of source packages and of arm64, too.
+    """
+
+    def __init__(self, backports: bool = False, wide: bool = False) -> None:
+        self.folder = cache() / ("apt" + ("-wide" if wide else "") + ("-backports" if backports else ""))
+        self.backports, self.wide = backports, wide
         for name in ("lists/partial", "archives/partial"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "apt.conf"
 
     def _configure(self) -> None:
-        (self.folder / "ours.sources").write_text(_sources(self.backports), encoding="utf-8")
+        (self.folder / "ours.sources").write_text(_sources(self.backports, self.wide), encoding="utf-8")
         (self.folder / "status").touch()
         # The system's apt.conf.d stays in force (a proxy may be set there),
         # apart from its hooks, which speak of the system's own lists. apt reads
         # a file given with -c last, so this one wins.
+        architectures = dict.fromkeys([host().debian] + ([ARM64.debian] if self.wide else []))
         self.config.write_text(
             f'Dir::State::lists "{self.folder}/lists";\n'
             f'Dir::State::status "{self.folder}/status";\n'
@@ -115,6 +120,8 @@ class Apt:
             'Acquire::Languages "none";\n'
             'Acquire::Retries "3";\n'
             'APT::Sandbox::User "";\n'
+            '#clear APT::Architectures;\n'
+            f'APT::Architectures {{ {" ".join(f"{name};" for name in architectures)} }};\n'
             '#clear APT::Update::Pre-Invoke;\n'
             '#clear APT::Update::Post-Invoke;\n'
             '#clear APT::Update::Post-Invoke-Success;\n'
@@ -145,18 +152,31 @@ class Apt:
         """Packages whose name is the prefix and a match of the pattern, each with its versions."""
         names = [name for name in self._run("apt-cache", "pkgnames", prefix).split()
                  if re.fullmatch(pattern, name.removeprefix(prefix))]
+        return self.versions_of(names) if names else {}
+
+    def versions_of(self, names: list[str]) -> dict[str, list[str]]:
+        """Versions of packages known by name, NAME or NAME:ARCHITECTURE."""
         found: dict[str, list[str]] = {}
-        if names:
-            for line in self._run("apt-cache", "madison", *names).splitlines():
-                fields = [part.strip() for part in line.split("|")]
-                if len(fields) == 3 and fields[2].endswith("Packages"):
-                    found.setdefault(fields[0], []).append(fields[1])
+        for line in self._run("apt-cache", "madison", *names).splitlines():
+            fields = [part.strip() for part in line.split("|")]
+            if len(fields) == 3 and fields[2].endswith("Packages"):
+                # A foreign architecture's are told as NAME:ARCHITECTURE.
+                found.setdefault(fields[0].split(":")[0], []).append(fields[1])
         return found
 
     def depends(self, package: str, version: str) -> str:
         text = self._run("apt-cache", "show", f"{package}={version}")
         match = re.search(r"^Depends: (.*)$", text, re.MULTILINE)
         return match.group(1) if match else ""
+
+    def source_versions(self, package: str) -> list[str]:
+        lines = self._run("apt-cache", "madison", package).splitlines()
+        return [line.split("|")[1].strip() for line in lines if line.endswith("Sources")]
+
+    def download_source(self, package: str, version: str, folder: Path) -> Path:
+        """Fetch a source package into FOLDER; returns its .dsc."""
+        self._run("apt-get", "source", "--download-only", f"{package}={version}", cwd=folder)
+        return next(folder.glob("*.dsc"))
 
     def download(self, packages: list[tuple[str, str]], folder: Path) -> list[Path]:
         """Fetch the packages, each of exactly the version given, into FOLDER."""

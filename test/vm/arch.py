@@ -10,6 +10,8 @@ from .report import Failure
 @dataclass(frozen=True)
 class Arch:
     debian: str  # as in package names
+    kbuild: str  # as in ARCH=
+    triplet: str
     qemu: str
     qemu_package: str
     machine: str
@@ -21,9 +23,16 @@ class Arch:
     control: str
     output: str
 
+    @property
+    def foreign(self) -> bool:
+        """Not this machine's: what is built for it is cross-built."""
+        return self is not host()
+
 
 AMD64 = Arch(
     debian="amd64",
+    kbuild="x86",
+    triplet="x86_64-linux-gnu",
     qemu="qemu-system-x86_64",
     qemu_package="qemu-system-x86",
     machine="q35",
@@ -36,9 +45,11 @@ AMD64 = Arch(
 
 ARM64 = Arch(
     debian="arm64",
+    kbuild="arm64",
+    triplet="aarch64-linux-gnu",
     qemu="qemu-system-aarch64",
     qemu_package="qemu-system-arm",
-    machine="virt,gic-version=3",
+    machine="virt,gic-version=2",
     cpu="cortex-a72",
     ports=("-serial", "chardev:console",
            "-device", "pci-serial-2x,chardev1=control,chardev2=output"),

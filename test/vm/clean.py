@@ -7,7 +7,7 @@ import shutil
 from .paths import BUILD, ROOT, cache, locked
 from .report import Failure, say
 
-OURS = ("host", "guest", "modules", "lint", "logs", "demo")
+OURS = ("host", "guest", "guest-arm64", "modules", "lint", "logs", "demo")
 
 
 def clean(args: argparse.Namespace) -> int:

@@ -9,11 +9,9 @@ import tarfile
 import time
 from pathlib import Path
 
-from . import image, modules, packages, report
-from .arch import host
+from . import image, report, tier
 from .gate import Pins, complaints, first_words
 from .guest import Guest, GuestDied, Outcome, booted
-from .kernels import named
 from .paths import BUILD, locked
 from .report import Failure, say
 from .workspace import Workspace, build_programs
@@ -97,27 +95,28 @@ def _run(guest: Guest, pins: Pins, words: str, deadline: float) -> Outcome:
 
 
 def demo(args: argparse.Namespace) -> int:
-    arch = host()
     given = _given_file(args.file) if args.file else None
-    packages.need(packages.for_guest(arch))
-    kernel = named(args.kernel, arch)
+    where = tier.named(args.tier)
+    where.need_packages()
+    kernel = where.kernel(args.kernel)
+    machine = where.machine()
     with Workspace("demo") as space:
         started = time.monotonic()
-        built = modules.build(kernel, space.folder / "modules")
+        built = where.modules(kernel, space.folder / "modules")
         say("modules", f"for {kernel.release}, {time.monotonic() - started:.1f} s")
         started = time.monotonic()
-        programs = build_programs(["pinring", "pinring-bench"], space.folder / "programs")
+        programs = build_programs(where.programs(), ["pinring", "pinring-bench"], space.folder / "programs")
         say("programs", f"library, tool and benchmark, {time.monotonic() - started:.1f} s")
         file = given or _default_file()
         say("file", f"{file}, {file.stat().st_size} bytes")
-        initramfs = image.write(space.folder / "initramfs", arch,
+        initramfs = image.write(space.folder / "initramfs", where.arch,
                                 image.Contents(modules=built.files, programs=programs, data=[file]))
         try:
-            with booted(arch, kernel, initramfs, space.folder, kvm=args.kvm) as (guest, log):
+            with booted(machine, kernel, initramfs, space.folder, where.cmdline, args.kvm) as (guest, log):
                 if complaints(log):
                     raise Failure("the modules don't load cleanly:\n" + "\n".join(log))
                 pins = Pins(*guest.pins())
-                say("demo", "as uid 1000, with a memlock limit of 8 MiB")
+                say("demo", f"provider {where.provider}, as uid 1000, with a memlock limit of 8 MiB")
                 _run(guest, pins, f"pinring loop {shlex.quote('/data/' + file.name)}", LOOP_DEADLINE)
                 print()
                 _run(guest, pins, "pinring-bench --quick", BENCH_DEADLINE)
@@ -133,16 +132,17 @@ def demo(args: argparse.Namespace) -> int:
 def bench(args: argparse.Namespace) -> int:
     """pinring-bench with the arguments given. Only what it prints goes to stdout."""
     report.stream = sys.stderr
-    arch = host()
-    packages.need(packages.for_guest(arch))
-    kernel = named(args.kernel, arch)
+    where = tier.named(args.tier)
+    where.need_packages()
+    kernel = where.kernel(args.kernel)
+    machine = where.machine()
     with Workspace("bench") as space:
-        built = modules.build(kernel, space.folder / "modules")
-        programs = build_programs(["pinring-bench"], space.folder / "programs")
-        initramfs = image.write(space.folder / "initramfs", arch,
+        built = where.modules(kernel, space.folder / "modules")
+        programs = build_programs(where.programs(), ["pinring-bench"], space.folder / "programs")
+        initramfs = image.write(space.folder / "initramfs", where.arch,
                                 image.Contents(modules=built.files, programs=programs))
         try:
-            with booted(arch, kernel, initramfs, space.folder, kvm=args.kvm) as (guest, _):
+            with booted(machine, kernel, initramfs, space.folder, where.cmdline, args.kvm) as (guest, _):
                 _run(guest, Pins(*guest.pins()), shlex.join(["pinring-bench", *args.rest]), BENCH_DEADLINE)
                 guest.power_off()
         except GuestDied as death:

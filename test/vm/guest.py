@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .arch import Arch
 from .kernels import Kernel
 from .report import Failure, say
+from .tier import Machine
 
 # From power on to a ready agent: 4 s on an idle machine, so this is ample for
 # a very busy one.
@@ -32,7 +32,6 @@ ANSWER_DEADLINE = 30.0
 # After SIGKILL a process is gone, unless the kernel does not let it go.
 KILL_DEADLINE = 10.0
 
-MEMORY = "2560M"
 CPUS = 2
 
 KERNEL_WORDS = (
@@ -65,12 +64,12 @@ class Outcome:
 class Guest:
     """A context manager: on leaving it, QEMU is gone."""
 
-    def __init__(self, arch: Arch, kernel: Kernel, initramfs: Path, logs: Path,
+    def __init__(self, machine: Machine, kernel: Kernel, initramfs: Path, logs: Path,
                  cmdline: str = "", kvm: bool = False) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.log_file = open(logs / "console.log", "a", encoding="utf-8")  # pylint: disable=consider-using-with
-        self.arch = arch
-        self.words = command(arch, kernel, initramfs, cmdline, kvm)
+        self.ports = machine.arch.ports
+        self.words = command(machine, kernel, initramfs, cmdline, kvm)
         self.selector = selectors.DefaultSelector()
         self.qemu: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
@@ -114,7 +113,7 @@ class Guest:
                 self.control = ours
         # Should this process be killed outright, the kernel ends QEMU too.
         self.qemu = subprocess.Popen(  # pylint: disable=consider-using-with
-            ["setpriv", "--pdeathsig", "KILL", *self.words, *channels, *self.arch.ports],
+            ["setpriv", "--pdeathsig", "KILL", *self.words, *channels, *self.ports],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             pass_fds=[other.fileno() for other in theirs], start_new_session=True)
         for other in theirs:
@@ -262,6 +261,10 @@ class Guest:
     def load(self) -> str:
         return self._ask("load", "@load ")
 
+    def leaks(self) -> None:
+        """kmemleak's report into the kernel's log."""
+        self._ask("leaks", "@leaks", 300.0)
+
     def log_since(self, name: str) -> list[str]:
         """The kernel's log since it was last taken."""
         self._ask(f"mark {name}", "@marked")
@@ -290,19 +293,20 @@ def clean(raw: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def command(arch: Arch, kernel: Kernel, initramfs: Path, cmdline: str, kvm: bool) -> list[str]:
+def command(machine: Machine, kernel: Kernel, initramfs: Path, cmdline: str, kvm: bool) -> list[str]:
     """QEMU's command line without its serial ports."""
     # KVM only when it was asked for: its node may be there and open, and a
     # guest under it may never run all the same.
+    arch = machine.arch
     accel, cpu = ("kvm", "host") if kvm else ("tcg,thread=multi", arch.cpu)
-    return [arch.qemu, "-machine", arch.machine, "-accel", accel, "-cpu", cpu, "-smp", str(CPUS), "-m", MEMORY,
-            "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
-            "-kernel", str(kernel.image), "-initrd", str(initramfs),
+    return [machine.program, "-machine", arch.machine, "-accel", accel, "-cpu", cpu, "-smp", str(CPUS),
+            "-m", machine.memory, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
+            "-no-reboot", *machine.devices, "-kernel", str(kernel.image), "-initrd", str(initramfs),
             "-append", " ".join((f"console={arch.console}", *KERNEL_WORDS, cmdline)).strip()]
 
 
 @contextlib.contextmanager
-def booted(arch: Arch, kernel: Kernel, initramfs: Path, logs: Path, cmdline: str = "",
+def booted(machine: Machine, kernel: Kernel, initramfs: Path, logs: Path, cmdline: str = "",
            kvm: bool = False) -> Iterator[tuple[Guest, list[str]]]:
     """A guest that is up, and its log of loading the modules."""
     with contextlib.ExitStack() as stack:
@@ -313,7 +317,7 @@ def booted(arch: Arch, kernel: Kernel, initramfs: Path, logs: Path, cmdline: str
         elif kvm:
             try:
                 with contextlib.ExitStack() as probe:
-                    guest = probe.enter_context(Guest(arch, kernel, initramfs, logs, cmdline, kvm=True))
+                    guest = probe.enter_context(Guest(machine, kernel, initramfs, logs, cmdline, kvm=True))
                     log = guest.boot(KVM_PROBE)
                     stack.push(probe.pop_all())
                 accel = "KVM"
@@ -321,8 +325,8 @@ def booted(arch: Arch, kernel: Kernel, initramfs: Path, logs: Path, cmdline: str
                 guest = None
                 say("guest", f"KVM shows no living guest within {KVM_PROBE:.0f} s; going on without it")
         if guest is None:
-            guest = stack.enter_context(Guest(arch, kernel, initramfs, logs, cmdline))
+            guest = stack.enter_context(Guest(machine, kernel, initramfs, logs, cmdline))
             log = guest.boot()
-        say("guest", f"{kernel.release}, {arch.machine.split(',')[0]}, {CPUS} CPUs, {MEMORY}, {accel}: "
+        say("guest", f"{kernel.release}, {machine.arch.machine.split(',')[0]}, {CPUS} CPUs, {machine.memory}, {accel}: "
                      f"up after {time.monotonic() - started:.1f} s")
         yield guest, log

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import sysroot
 from .arch import Arch
 from .cpio import Archive
 from .paths import GUEST_FILES
@@ -13,7 +14,7 @@ from .report import Failure
 # 64 pages of 2 MiB: what the tests of hugetlb memory need, both directions.
 HUGE_PAGES = 64
 
-BUSYBOX = Path("/bin/busybox")
+BUSYBOX = Path("bin/busybox")
 
 
 @dataclass
@@ -25,13 +26,14 @@ class Contents:
 
 
 def write(path: Path, arch: Arch, contents: Contents) -> Path:
-    if not BUSYBOX.is_file():
-        raise Failure(f"{BUSYBOX} is missing: the package is busybox-static")
+    busybox = (sysroot.get(arch) if arch.foreign else Path("/")) / BUSYBOX
+    if not busybox.is_file():
+        raise Failure(f"{busybox} is missing: the package is busybox-static")
     with Archive(path) as archive:
         for folder in ("bin", "dev", "proc", "sys", "run", "home", "root", "programs", "data", "modules"):
             archive.folder(folder)
         archive.folder("tmp", 0o1777)
-        archive.copy("bin/busybox", BUSYBOX, 0o755)
+        archive.copy("bin/busybox", busybox, 0o755)
         archive.link("bin/sh", "busybox")
         archive.copy("init", GUEST_FILES / "init", 0o755)
         for name in ("guest.sh", "agent.sh", "start.sh", "prompt.sh"):

@@ -23,27 +23,30 @@ def _is_source(path: Path) -> bool:
     return (path.suffix in SOURCES and not path.name.endswith(".mod.c")) or path.name in MAKEFILES
 
 
-def sources(root: Path) -> list[Path]:
-    return sorted(path for part in PARTS for path in (root / part).rglob("*") if _is_source(path))
+def sources(root: Path, parts: tuple[str, ...] = PARTS) -> list[Path]:
+    return sorted(path for part in parts for path in (root / part).rglob("*") if _is_source(path))
 
 
-def sync(root: Path, into: Path) -> None:
-    wanted = {path.relative_to(root) for path in sources(root)}
+def copy(source: Path, into: Path) -> None:
+    into.parent.mkdir(parents=True, exist_ok=True)
+    if not into.exists() or not filecmp.cmp(source, into, shallow=False):
+        shutil.copyfile(source, into)
+
+
+def sync(root: Path, into: Path, parts: tuple[str, ...] = PARTS) -> None:
+    wanted = {path.relative_to(root) for path in sources(root, parts)}
     for relative in wanted:
-        source, copy = root / relative, into / relative
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
-            shutil.copyfile(source, copy)
-    for path in sources(into):
+        copy(root / relative, into / relative)
+    for path in sources(into, parts):
         if path.relative_to(into) not in wanted:
             path.unlink()
 
 
-def make(into: Path, kdir: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """make -C driver, as by hand, with output and errors in one text."""
+def make(folder: Path, kdir: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """make of the modules in the folder, with output and errors in one text."""
     # BTF of modules would want pahole and the kernel's vmlinux; nobody here reads it.
     return subprocess.run(
-        ["make", "-C", str(into / "driver"), f"KDIR={kdir}", f"-j{os.cpu_count() or 1}",
+        ["make", "-C", str(kdir), f"M={folder}", f"-j{os.cpu_count() or 1}",
          "CONFIG_DEBUG_INFO_BTF_MODULES=", *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         env={**os.environ, "LC_ALL": "C"})
@@ -56,7 +59,7 @@ def main() -> int:
         parser.add_argument(name, type=Path, required=True)
     args = parser.parse_args()
     sync(args.source, args.into)
-    done = make(args.into, args.kdir.resolve())
+    done = make(args.into.resolve() / "driver", args.kdir.resolve(), "modules")
     sys.stdout.write(done.stdout)
     if done.returncode == 0:
         args.stamp.touch()

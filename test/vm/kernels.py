@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .apt import Apt, codename, newest
-from .arch import Arch
+from .arch import Arch, host
 from .paths import cache, key, locked, once
-from .report import Failure, say
+from .report import Failure, Unavailable, say
 
 # Part of the cache key: raise it when unpack() changes what it leaves behind.
-RECIPE = "1"
+RECIPE = "2"
 
 # The series the driver is built and tested against; the first that a suite has
 # gets every test, the others the smoke set.
@@ -24,22 +24,22 @@ SERIES = ("6.1", "6.12")
 class Kernel:
     series: str
     release: str  # as uname -r says
-    folder: Path
+    version: str  # of the packages
+    arch: Arch
+    image: Path
+    headers: Path  # what KDIR names
+    variant: str = ""  # of a kernel that is not the distribution's own
 
     @property
-    def image(self) -> Path:
-        return self.folder / "boot" / f"vmlinuz-{self.release}"
-
-    @property
-    def headers(self) -> Path:
-        """What KDIR names."""
-        return self.folder / "usr" / "src" / f"linux-headers-{self.release}"
+    def name(self) -> str:
+        """Tells it from every other kernel that one tree is built for."""
+        return f"{self.release}-{self.variant}" if self.variant else self.release
 
 
 def _resolve(series: str, arch: Arch) -> list[tuple[str, str]] | None:
     """The packages of the newest kernel of the series, image first, with versions."""
     for backports in (False, True):
-        apt = Apt(backports)
+        apt = Apt(backports, arch.foreign)
         apt.update()
         # The plain flavour: no -cloud-, no -rt-, no -unsigned, no -dbg.
         images = apt.versions(f"linux-image-{series}.", rf"[0-9][^-]*(-[0-9]+)?-{arch.debian}")
@@ -54,15 +54,16 @@ def _resolve(series: str, arch: Arch) -> list[tuple[str, str]] | None:
         image = next(name for version, name in pairs if version == best)
         release = image.removeprefix("linux-image-")
         kernel_headers = f"linux-headers-{release}"
-        depends = apt.depends(kernel_headers, best)
+        depends = apt.depends(f"{kernel_headers}:{arch.debian}", best)
         common = re.search(r"linux-headers-\S+-common", depends)
         kbuild = re.search(r"linux-kbuild-[^ ,]+", depends)
         if not common or not kbuild:
             raise Failure(f"{kernel_headers} {best} depends on no -common or -kbuild package: {depends}")
         kbuild_versions = apt.versions(kbuild.group(0))[kbuild.group(0)]
         kbuild_version = best if best in kbuild_versions else newest(kbuild_versions)
-        return [(image, best), (kernel_headers, best), (common.group(0), best),
-                (kbuild.group(0), kbuild_version)]
+        # Kbuild's own programs run here, whatever they build for.
+        return [(f"{image}:{arch.debian}", best), (f"{kernel_headers}:{arch.debian}", best),
+                (common.group(0), best), (f"{kbuild.group(0)}:{host().debian}", kbuild_version)]
     return None
 
 
@@ -111,13 +112,13 @@ def get(series: str, arch: Arch) -> Kernel | None:
     packages = _kernel_package_list(series, arch)
     if not packages:
         return None
-    release = packages[0][0].removeprefix("linux-image-")
+    release = packages[0][0].removeprefix("linux-image-").split(":")[0]
     hashed = key(RECIPE, *(f"{name}={version}" for name, version in packages))
 
     def make(part: Path) -> None:
         say("kernel", f"downloading {release} with its headers, version {packages[0][1]}")
         for backports in (False, True):
-            apt = Apt(backports)
+            apt = Apt(backports, arch.foreign)
             apt.update()
             try:
                 debs = apt.download(packages, part)
@@ -131,7 +132,8 @@ def get(series: str, arch: Arch) -> Kernel | None:
         _mend(part, release)
 
     folder = once(cache() / "kernels" / f"{release}-{hashed}", make)
-    kernel = Kernel(series, release, folder)
+    kernel = Kernel(series, release, packages[0][1], arch, folder / "boot" / f"vmlinuz-{release}",
+                    folder / "usr" / "src" / f"linux-headers-{release}")
     if not kernel.image.is_file() or not kernel.headers.is_dir():
         raise Failure(f"{folder} lacks the image or the headers; ./run clean cache, then try again")
     return kernel
@@ -141,14 +143,5 @@ def all_kernels(arch: Arch) -> list[Kernel]:
     """Those that the suite has, the one for all tests first."""
     found = [kernel for series in SERIES if (kernel := get(series, arch))]
     if not found:
-        raise Failure(f"Debian {codename()} has no kernel {' or '.join(SERIES)}")
+        raise Unavailable(f"Debian {codename()} has no kernel {' or '.join(SERIES)} for {arch.debian}")
     return found
-
-
-def named(series: str | None, arch: Arch) -> Kernel:
-    """The kernel of the series, or the one for all tests."""
-    for wanted in SERIES if series is None else (series,):
-        kernel = get(wanted, arch)
-        if kernel:
-            return kernel
-    raise Failure(f"Debian {codename()} has no kernel {series or ' or '.join(SERIES)}")

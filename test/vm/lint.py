@@ -3,6 +3,7 @@
 
 import argparse
 import concurrent.futures
+import fnmatch
 import os
 import re
 import subprocess
@@ -10,17 +11,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import kbuild, meson, packages
-from .apt import Apt, newest
-from .arch import Arch, host
-from .kernels import Kernel, all_kernels, named
-from .paths import BUILD, ROOT, cache, key, locked, once
-from .report import Failure, Report, say
+from . import kbuild, linux_source, meson, modules, packages
+from .arch import host
+from .kernels import Kernel, all_kernels
+from .paths import BUILD, ROOT, locked
+from .report import Failure, Report
 
 # What a check found wrong; nothing when all is well.
 Findings = list[str]
 
-CHECKPATCH_NEEDS = ("checkpatch.pl", "spelling.txt", "const_structs.checkpatch")
+CHECKPATCH_NEEDS = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch")
 SHOWN = 40  # lines of one check
 EXCEPTIONS = Path(__file__).resolve().parent / "checkpatch.ignore"
 
@@ -44,18 +44,29 @@ def _cpp() -> list[Path]:
     return _files("lib/*.[ch]pp", "tools/*.[ch]pp", "bench/*.[ch]pp", "examples/*.[ch]pp", "test/*.[ch]pp")
 
 
+# What goes into a kernel, or into QEMU, is under its licence.
+LICENCES = (
+    ("driver/*", "GPL-2.0-only"),
+    ("uapi/*", "GPL-2.0-only WITH Linux-syscall-note"),
+    ("test/axidma/client/*", "GPL-2.0-only"),
+    ("test/qemu/control/*", "GPL-2.0-only"),
+    ("test/qemu/*.[ch]", "GPL-2.0-only"),
+    ("test/qemu/meson.build", "GPL-2.0-only"),
+    ("test/qemu/Kconfig", "GPL-2.0-only"),
+)
+
+
 def _licences() -> Findings:
     """Each file names the licence of its folder."""
     wrong = []
     for path in _files():
         name = str(path.relative_to(ROOT))
-        if name.startswith("LICENSE") or path.suffix in (".md", ".ignore") or name in (
+        if name.startswith("LICENSE") or path.suffix in (".md", ".ignore", ".patch") or name in (
                 ".gitignore", ".editorconfig", ".clang-format"):
             continue
         head = path.read_text(encoding="utf-8", errors="replace")[:400]
         found = re.search(r"SPDX-License-Identifier: (.*?)\s*(?:\*/|-->)?\s*$", head, re.MULTILINE)
-        expected = {"driver": "GPL-2.0-only", "uapi": "GPL-2.0-only WITH Linux-syscall-note"}.get(
-            name.split("/", 1)[0], "MIT")
+        expected = next((licence for pattern, licence in LICENCES if fnmatch.fnmatch(name, pattern)), "MIT")
         said = found.group(1) if found else "nothing"
         if said != expected:
             wrong.append(f"{name}: says {said}, should say {expected}")
@@ -105,26 +116,6 @@ def _tidy() -> Findings:
         return list(dict.fromkeys(line for found in pool.map(one, files) for line in found))
 
 
-def _checkpatch_folder(kernel: Kernel) -> Path:
-    """checkpatch comes with the kernel's source package only."""
-    apt = Apt()
-    apt.update()
-    package = f"linux-source-{kernel.series}"
-    version = newest(apt.versions(package)[package])
-
-    def make(part: Path) -> None:
-        say("lint", f"downloading {package} {version} for its checkpatch")
-        deb, = apt.download([(package, version)], part)
-        members = " ".join(f"{package}/scripts/{name}" for name in CHECKPATCH_NEEDS)
-        code, text = _output("sh", "-c", f"dpkg-deb --fsys-tarfile '{deb}' | tar -xO ./usr/src/{package}.tar.xz"
-                                         f" | tar -xJ --strip-components=2 {members}", cwd=part)
-        deb.unlink()
-        if code:
-            raise Failure(f"{package} can't be unpacked: {text}")
-
-    return once(cache() / "checkpatch" / f"{kernel.series}-{key(package, version)}", make)
-
-
 def _exceptions() -> set[tuple[str, str]]:
     found = set()
     for line in EXCEPTIONS.read_text(encoding="utf-8").splitlines():
@@ -135,8 +126,9 @@ def _exceptions() -> set[tuple[str, str]]:
 
 
 def _checkpatch(kernel: Kernel) -> Findings:
-    folder = _checkpatch_folder(kernel)
-    files = [str(path.relative_to(ROOT)) for path in _files("driver/*.[ch]", "uapi/*.h")]
+    folder = linux_source.files(kernel.series, kernel.version, CHECKPATCH_NEEDS) / "scripts"
+    files = [str(path.relative_to(ROOT)) for path in _files(
+        "driver/*.[ch]", "uapi/*.h", *(f"{part}/*.[ch]" for part in modules.MODEL_PARTS))]
     # From its own folder, as it leaves a cache where it is called in a git tree.
     code, text = _output("perl", str(folder / "checkpatch.pl"), "--strict", "--no-tree", "--terse", "--show-types",
                          "--no-summary", *[word for file in files for word in ("-f", str(ROOT / file))], cwd=folder)
@@ -151,19 +143,23 @@ def _checkpatch(kernel: Kernel) -> Findings:
 
 
 def _sparse(kernel: Kernel) -> Findings:
-    into = BUILD / "lint" / kernel.release
+    into = BUILD / "lint" / kernel.name
+    parts = kbuild.PARTS + modules.MODEL_PARTS
+    found = []
     with locked("lint", BUILD):
-        kbuild.sync(ROOT, into)
-        done = kbuild.make(into, kernel.headers, "C=2", "CHECK=sparse", "modules")
-    if done.returncode:
-        return done.stdout.splitlines()
-    # Words about the kernel's own headers are not ours to mend.
-    return [line for line in done.stdout.splitlines()
-            if re.search(r"\b(warning|error):", line) and str(into) in line]
+        kbuild.sync(ROOT, into, parts)
+        for folder in ("driver", *modules.MODEL_PARTS):
+            done = kbuild.make(into / folder, kernel.headers, "C=2", "CHECK=sparse", "modules")
+            if done.returncode:
+                return done.stdout.splitlines()
+            # Words about the kernel's own headers are not ours to mend.
+            found += [line for line in done.stdout.splitlines()
+                      if re.search(r"\b(warning|error):", line) and str(into) in line]
+    return found
 
 
 def lint(args: argparse.Namespace) -> int:
-    arch: Arch = host()
+    kernels = all_kernels(host())
     packages.need(packages.BUILD + packages.MODULES + packages.LINT)
     report = Report()
     checks: list[tuple[str, Callable[[], Findings]]] = [
@@ -171,8 +167,8 @@ def lint(args: argparse.Namespace) -> int:
         ("python", _python),
         ("shellcheck", _shell),
         ("clang-format", _format),
-        ("checkpatch --strict", lambda: _checkpatch(named(None, arch))),
-        *((f"sparse, {kernel.series}", lambda kernel=kernel: _sparse(kernel)) for kernel in all_kernels(arch)),
+        ("checkpatch --strict", lambda: _checkpatch(kernels[0])),
+        *((f"sparse, {kernel.series}", lambda kernel=kernel: _sparse(kernel)) for kernel in kernels),
         ("clang-tidy", _tidy),
     ]
     unknown = [name for name in args.names if not any(check.startswith(name) for check, _ in checks)]

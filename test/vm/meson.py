@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import sysroot
+from .arch import Arch
 from .paths import BUILD, ROOT, locked
 from .report import Failure, progress
 
@@ -18,6 +20,7 @@ from .report import Failure, progress
 class Build:
     name: str
     options: tuple[str, ...]
+    cross: Arch | None = None
 
     @property
     def folder(self) -> Path:
@@ -45,16 +48,19 @@ class Build:
         that had none is what it does not notice.
         """
         note = self.folder / "run-options"
+        options = self.options
+        if self.cross:
+            options += ("--cross-file", str(sysroot.cross_file(self.cross, self.folder.with_suffix(".cross"))))
         files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/meson.build")
                        if not path.is_relative_to(BUILD))
-        state = "\n".join((*self.options, *files))
+        state = "\n".join((*options, *files))
         if (self.folder / "build.ninja").exists() and note.exists():
             if note.read_text(encoding="utf-8") == state:
                 return
             self._run("meson", "setup", "--reconfigure", str(self.folder), *self.options)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self._run("meson", "setup", str(self.folder), *self.options)
+            self._run("meson", "setup", str(self.folder), *options)
         note.write_text(state, encoding="utf-8")
 
     def make(self, *targets: str) -> None:
@@ -93,5 +99,12 @@ HOST = Build("host", WERROR + ("-Doptimization=0", "-Ddebug=false", "-Dcpp_args=
 # them travel into the guest's memory. CLI11 and fmt are headers only, and cost
 # several seconds in every source that includes them: as one source, the tool and
 # the benchmark are built in a quarter of the time.
-GUEST = Build("guest", WERROR + ("-Dguest=true", "-Dprefer_static=true", "-Ddefault_library=static",
-                                 "-Doptimization=2", "-Ddebug=false", "-Dunity=on", "-Dunity_size=100"))
+_GUEST = WERROR + ("-Dguest=true", "-Dprefer_static=true", "-Ddefault_library=static",
+                   "-Doptimization=2", "-Ddebug=false", "-Dunity=on", "-Dunity_size=100")
+
+
+def guest(arch: Arch) -> Build:
+    """The programs of the guests of this architecture."""
+    if arch.foreign:
+        return Build(f"guest-{arch.debian}", _GUEST, arch)
+    return Build("guest", _GUEST)

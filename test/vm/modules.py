@@ -7,13 +7,21 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kbuild
+from . import kbuild, linux_source
 from .kernels import Kernel
 from .paths import BUILD, ROOT, key, locked
 from .report import Failure
 
-# The order in which they are loaded.
-NAMES = ("driver/pinring.ko", "driver/sim/pinring_sim.ko")
+# Folders of ours that hold modules for the AXI DMA tiers only.
+MODEL_PARTS = ("test/qemu/control", "test/axidma/client")
+# Where the upstream provider is built, below the kernel's folder.
+PROVIDER = "provider/drivers/dma/xilinx"
+
+# In the order in which they are loaded. Both orders of client and provider must
+# work; on the AXI DMA tier all devices are there when pinring's insmod returns.
+STOCK = ("driver/pinring.ko", "driver/sim/pinring_sim.ko")
+AXIDMA = (f"{PROVIDER}/xilinx_dma.ko", "test/qemu/control/pinring_model.ko", "test/axidma/client/pinring_client.ko",
+          "driver/pinring.ko")
 
 
 @dataclass(frozen=True)
@@ -46,29 +54,66 @@ def _kept(note: Path) -> dict[str, object]:
     return {}
 
 
-def build(kernel: Kernel, copy_to: Path) -> Built:
+def words_for(kernel: Kernel) -> tuple[str, ...]:
+    """What make has to be told about the kernel's architecture."""
+    if kernel.arch.foreign:
+        return (f"ARCH={kernel.arch.kbuild}", f"CROSS_COMPILE={kernel.arch.triplet}-")
+    return ()
+
+
+def _provider(kernel: Kernel, into: Path) -> list[str]:
+    """Upstream's driver as it is; its warnings are not ours."""
+    source = linux_source.provider(kernel)
+    for name in linux_source.PROVIDER:
+        kbuild.copy(source / name, into / "provider" / name)
+    folder = into / PROVIDER
+    kbuild_file = folder / "Kbuild"
+    if not kbuild_file.exists():
+        kbuild_file.write_text("obj-m += xilinx_dma.o\n", encoding="ascii")
+    done = kbuild.make(folder, kernel.headers, *words_for(kernel), "modules")
+    if done.returncode:
+        raise Failure(f"xilinx_dma does not build for {kernel.release}:\n{_complaints(done.stdout)}")
+    return []
+
+
+def _ours(kernel: Kernel, into: Path, parts: tuple[str, ...], folders: tuple[str, ...], clean: bool) -> list[str]:
+    """make W=1 of our folders; returns the warnings."""
+    kbuild.sync(ROOT, into, parts)
+    warnings = []
+    for folder in folders:
+        words = words_for(kernel)
+        # A warning is printed only by the run that compiles its file: what is
+        # not known to be clean is compiled again.
+        if clean:
+            kbuild.make(into / folder, kernel.headers, *words, "clean")
+        done = kbuild.make(into / folder, kernel.headers, *words, "W=1", "modules")
+        if done.returncode:
+            raise Failure(f"{folder} does not build for {kernel.release}:\n{_complaints(done.stdout)}")
+        warnings += _warnings(done.stdout)
+    return warnings
+
+
+def build(kernel: Kernel, copy_to: Path, axidma: bool = False) -> Built:
     """make W=1, and the modules in COPY_TO, where no other run's build touches them.
 
     Raises Failure with the compiler's words when they don't build.
     """
-    into = BUILD / "modules" / kernel.release
+    into = BUILD / "modules" / kernel.name
     note = into / "built.json"
+    parts = kbuild.PARTS + (MODEL_PARTS if axidma else ())
+    folders = ("driver",) + (tuple(part for part in MODEL_PARTS if (ROOT / part).is_dir()) if axidma else ())
     with locked("modules", BUILD):
-        inputs = key(str(kernel.headers), *(f"{path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}"
-                                            for path in kbuild.sources(ROOT)))
-        files = [into / name for name in NAMES]
+        inputs = key(str(kernel.headers), str(axidma), *(f"{path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}"
+                                                         for path in kbuild.sources(ROOT, parts)))
+        files = [into / name for name in (AXIDMA if axidma else STOCK)]
         kept = _kept(note)
         if kept.get("inputs") != inputs or not all(file.exists() for file in files):
-            kbuild.sync(ROOT, into)
-            # A warning is printed only by the run that compiles its file: what
-            # is not known to be clean is compiled again.
-            if kept.get("warnings", True):
-                kbuild.make(into, kernel.headers, "clean")
-            done = kbuild.make(into, kernel.headers, "W=1", "modules")
-            kept = {"inputs": inputs if done.returncode == 0 else "", "warnings": _warnings(done.stdout)}
+            note.unlink(missing_ok=True)
+            if axidma:
+                _provider(kernel, into)
+            warnings = _ours(kernel, into, parts, folders, clean=bool(kept.get("warnings", True)))
+            kept = {"inputs": inputs, "warnings": warnings}
             note.write_text(json.dumps(kept), encoding="utf-8")
-            if done.returncode != 0:
-                raise Failure(f"the modules don't build for {kernel.release}:\n{_complaints(done.stdout)}")
         copy_to.mkdir(parents=True, exist_ok=True)
         copies = []
         for file in files:

@@ -14,11 +14,18 @@ BUILD = ["g++", "pkg-config", "meson", "ninja-build", "libcli11-dev", "libfmt-de
 # Kbuild, and what its helper program objtool is linked to.
 MODULES = ["make", "gcc", "libc6-dev", "libelf-dev"]
 GUEST = ["busybox-static", "binutils", "xz-utils", "util-linux"]
+# The source package of QEMU, and what it is built with.
+MODEL = ["dpkg-dev", "patch", "python3-venv", "libglib2.0-dev", "libpixman-1-dev", "libfdt-dev", "zlib1g-dev"]
+KERNEL = ["flex", "bison", "bc", "libssl-dev"]
 LINT = ["clang-format", "clang-tidy", "shellcheck", "sparse", "perl", "xz-utils"]
 
 
-def for_guest(arch: Arch) -> list[str]:
-    return BUILD + MODULES + GUEST + [arch.qemu_package]
+def for_guest(arch: Arch, axidma: bool) -> list[str]:
+    """For the guests of a tier; with AXIDMA, QEMU is built too, and a kernel may be."""
+    names = BUILD + MODULES + GUEST
+    if arch.foreign:
+        names += [f"{tool}-{arch.triplet}" for tool in ("gcc", "g++", "binutils")]
+    return names + (MODEL + KERNEL if axidma else [arch.qemu_package])
 
 
 def _missing(names: list[str]) -> list[str]:

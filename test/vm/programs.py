@@ -20,9 +20,12 @@ class Program:
     smoke: bool = False  # runs on the further kernels too
     reload: bool = False  # wants modules that nobody has used yet
     cmdline: str = ""  # further words for the kernel: a boot of its own
+    tiers: tuple[str, ...] = ("stock", "axidma", "sanitised")
+    keeps_pins: bool = False  # pages stay pinned for good, as they have to; a boot of its own
 
 
-KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str}
+KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str,
+         "tiers": list, "keeps_pins": bool}
 
 
 def _program(entry: dict[str, Any], file: str) -> Program:
@@ -36,6 +39,9 @@ def _program(entry: dict[str, Any], file: str) -> Program:
         raise Failure(f"{file}: {name}: name and deadline are needed")
     if entry.get("user", "user") not in ("user", "root"):
         raise Failure(f"{file}: {name}: user is \"user\" or \"root\"")
+    entry["tiers"] = tuple(entry.get("tiers", Program.tiers))
+    if not entry["tiers"] or set(entry["tiers"]) - set(Program.tiers):
+        raise Failure(f"{file}: {name}: tiers are {', '.join(Program.tiers)}")
     return Program(**entry)
 
 

@@ -9,46 +9,48 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import image, meson, modules, packages
-from .arch import host
+from . import image, tier
 from .gate import Pins, complaints
 from .guest import GuestDied, booted, command
-from .kernels import Kernel, named
+from .kernels import Kernel
 from .report import Failure, say
+from .tier import Tier
 from .workspace import Workspace, build_programs
 
 
-def _prepare(args: argparse.Namespace, wanted: list[str], space: Workspace) -> tuple[Kernel, image.Contents]:
+def _prepare(where: Tier, args: argparse.Namespace, wanted: list[str],
+             space: Workspace) -> tuple[Kernel, image.Contents]:
     """Build what is wanted in the guest, no more: others may be waiting for the processor."""
-    arch = host()
-    packages.need(packages.for_guest(arch))
-    kernel = named(args.kernel, arch)
+    where.need_packages()
+    kernel = where.kernel(args.kernel)
     contents = image.Contents(data=[Path(name) for name in args.add])
     for file in contents.data:
         if not file.is_file():
             raise Failure(f"--add {file}: no such file")
     if not args.no_modules:
-        built = modules.build(kernel, space.folder / "modules")
+        built = where.modules(kernel, space.folder / "modules")
         for warning in built.warnings:
             say("modules", warning)
         contents.modules = built.files
-    contents.programs = build_programs(wanted, space.folder / "programs")
+    contents.programs = build_programs(where.programs(), wanted, space.folder / "programs")
     return kernel, contents
 
 
 def guest(args: argparse.Namespace) -> int:
-    arch = host()
+    where = tier.named(args.tier)
     if not args.rest:
         raise Failure("./run guest -- COMMAND [ARGUMENT...]")
-    known = meson.GUEST.programs() if not args.no_programs else {}
+    where.need_packages()
+    known = where.programs().programs() if not args.no_programs else {}
     words = args.rest
     # The command may be a line of shell; a program named anywhere in it is wanted.
     spoken = re.findall(r"[\w.-]+", " ".join(words))
     wanted = [word for word in dict.fromkeys(spoken + args.program) if word in known]
     with Workspace("guest") as space:
-        kernel, contents = _prepare(args, wanted, space)
-        initramfs = image.write(space.folder / "initramfs", arch, contents)
-        with booted(arch, kernel, initramfs, space.folder, args.cmdline, args.kvm) as (vm, log):
+        kernel, contents = _prepare(where, args, wanted, space)
+        initramfs = image.write(space.folder / "initramfs", where.arch, contents)
+        cmdline = f"{where.cmdline} {args.cmdline}".strip()
+        with booted(where.machine(), kernel, initramfs, space.folder, cmdline, args.kvm) as (vm, log):
             for line in log:
                 print(f"      | {line}")
             line = words[0] if len(words) == 1 else shlex.join(words)
@@ -84,12 +86,13 @@ def guest(args: argparse.Namespace) -> int:
 
 
 def shell(args: argparse.Namespace) -> int:
-    arch = host()
+    where = tier.named(args.of or args.tier)
     with Workspace("shell") as space:
-        kernel, contents = _prepare(args, list(meson.GUEST.programs()), space)
+        where.need_packages()
+        kernel, contents = _prepare(where, args, list(where.programs().programs()), space)
         contents.prompt = True
-        initramfs = image.write(space.folder / "initramfs", arch, contents)
-        words = command(arch, kernel, initramfs, f"quiet {args.cmdline}", args.kvm)
+        initramfs = image.write(space.folder / "initramfs", where.arch, contents)
+        words = command(where.machine(), kernel, initramfs, f"quiet {where.cmdline} {args.cmdline}", args.kvm)
         say("shell", f"booting {kernel.release}; \"exit\" ends it")
         # Ctrl-C goes to the guest, as on a terminal of its own.
         done = subprocess.run(["setpriv", "--pdeathsig", "KILL", *words, "-chardev", "stdio,id=console,signal=off",

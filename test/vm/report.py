@@ -29,6 +29,10 @@ class Failure(Exception):
     """A step failed and says why; the run ends with it."""
 
 
+class Unavailable(Failure):
+    """What a tier is made of is not to be had on this machine: the tier is skipped, and says why."""
+
+
 @dataclass
 class Report:
     """Counts the outcomes; one line each, and the closing line."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from .cpio import Archive
 from .gate import Pins, complaints
 from .guest import clean
+from .programs import Program, read
+from .tier import boards
 
 
 class GateTest(unittest.TestCase):
@@ -90,3 +92,19 @@ class ArchiveTest(unittest.TestCase):
                 self.assertEqual(fields[1], 0o100600)
             at += (fields[6] + 3) // 4 * 4
         self.assertEqual(names, ["a", "a/b", "a/b/c", "d", "TRAILER!!!"])
+
+
+class TierTest(unittest.TestCase):
+    """What a tier asks QEMU for."""
+
+    def test_each_board_is_a_device_with_its_label(self) -> None:
+        words = boards()
+        devices = words[1::2]
+        self.assertEqual(set(words[::2]), {"-device"})
+        self.assertIn("pinring-axi-dma,label=loop0,stream=loopback", devices)
+        self.assertIn("pinring-axi-dma,label=align8,stream=loopback,dre=off,data-width=64", devices)
+
+    def test_a_program_of_one_tier_is_not_run_on_another(self) -> None:
+        listed = {program.name: program for program in read()}
+        self.assertNotIn("stock", listed["axidma_clean_run"].tiers)
+        self.assertEqual(listed["uapi_layout"].tiers, Program.tiers)

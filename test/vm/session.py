@@ -5,12 +5,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .arch import Arch
 from .gate import Pins, complaints, first_words
 from .guest import Guest, GuestDied, Outcome, booted
 from .kernels import Kernel
 from .programs import Program
 from .report import Report
+from .tier import Tier
 
 SKIPPED = 77  # the exit code with which a program says that it can't run here
 
@@ -48,21 +48,22 @@ KNOWN = (
 class Session:
     """Runs programs until the guest dies, and says which are left to run."""
 
-    def __init__(self, arch: Arch, kernel: Kernel, initramfs: Path, logs: Path, report: Report, *,
+    def __init__(self, tier: Tier, kernel: Kernel, initramfs: Path, logs: Path, report: Report, *,
                  cmdline: str = "", kvm: bool = False, verbose: bool = False, filters: str = "",
                  check_judge: bool = False) -> None:
-        self.arch, self.kernel, self.initramfs, self.logs = arch, kernel, initramfs, logs
+        self.tier, self.kernel, self.initramfs, self.logs = tier, kernel, initramfs, logs
         self.report, self.cmdline, self.kvm = report, cmdline, kvm
         self.verbose, self.filters, self.check_judge = verbose, filters, check_judge
         self.pins = Pins(0, 0)
 
     def _name(self, program: str) -> str:
-        return f"{program} ({f'{self.kernel.series} {self.cmdline}'.strip()})"
+        return f"{program} ({f'{self.tier.label(self.kernel)} {self.cmdline}'.strip()})"
 
     def run(self, queue: list[Program]) -> list[Program]:
         """Returns the programs that a further boot has to run."""
         try:
-            with booted(self.arch, self.kernel, self.initramfs, self.logs, self.cmdline, self.kvm) as (guest, log):
+            words = f"{self.tier.cmdline} {self.cmdline}".strip()
+            with booted(self.tier.machine(), self.kernel, self.initramfs, self.logs, words, self.kvm) as (guest, log):
                 if not self._loaded(log):
                     return self._not_run(queue, "the modules did not load")
                 self.pins = Pins(*guest.pins())
@@ -70,7 +71,11 @@ class Session:
                     program, queue = queue[0], queue[1:]
                     if not self._program(guest, program):
                         return queue
+                    if program.keeps_pins:
+                        guest.power_off()
+                        return queue
                 self._unload(guest)
+                self._leaks(guest)
                 if self.check_judge:
                     self._judge_the_judge(guest)
                 else:
@@ -108,6 +113,20 @@ class Session:
         else:
             self.report.good(self._name("unload the modules"), seconds)
 
+    def _leaks(self, guest: Guest) -> None:
+        """What the kernel's own search for lost memory finds, where the kernel has it."""
+        if self.tier.name != "sanitised":
+            return
+        started = time.monotonic()
+        guest.leaks()
+        log = guest.log_since("leaks")
+        found = [line for line in log if "unreferenced object" in line]
+        if found:
+            self.report.bad(self._name("leaks"), time.monotonic() - started, f"{len(found)} unreferenced objects",
+                            "\n".join(log))
+        else:
+            self.report.good(self._name("leaks"), time.monotonic() - started)
+
     @staticmethod
     def _reload(guest: Guest) -> str:
         """Fresh modules: nothing of what a program left in the simulator is there any more."""
@@ -143,8 +162,9 @@ class Session:
     def judge(self, guest: Guest, program: Program) -> Verdict:
         started = time.monotonic()
         try:
-            outcome = guest.run(f"{program.name} {program.args} {self.filters}", program.user, program.deadline)
-            missing = self._settled_pins(guest)
+            outcome = guest.run(f"{program.name} {program.args} {self.filters}", program.user,
+                                program.deadline * self.tier.patience)
+            missing = 0 if program.keeps_pins else self._settled_pins(guest)
         except GuestDied as death:
             log, printed = guest.last_words(), guest.printed_so_far()
             self._keep(program.name, printed, log)
@@ -168,7 +188,7 @@ class Session:
     def _faults(program: Program, outcome: Outcome, missing: int) -> list[str]:
         faults = []
         if outcome.code is None:
-            faults.append(f"ended by its deadline of {program.deadline:.0f} s")
+            faults.append(f"ended by its deadline of {outcome.seconds:.0f} s")
         elif outcome.code > 128:
             faults.append(f"ended by signal {outcome.code - 128}")
         elif outcome.code not in (0, SKIPPED):

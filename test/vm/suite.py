@@ -2,26 +2,28 @@
 """./run test: unit tests on the host, everything else in the guest."""
 
 import argparse
-import itertools
 import json
 import re
 import shlex
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
 
-from . import image, meson, modules, packages, programs
-from .arch import host
-from .kernels import Kernel, all_kernels, named
+from . import image, meson, packages, programs, qemu, tier
+from .kernels import Kernel
 from .paths import ROOT
 from .programs import Program
-from .report import Failure, Report, say
+from .report import Failure, Report, Unavailable, say
 from .session import Session
+from .tier import Tier
 from .workspace import Workspace, build_programs
 
 # Where Meson makes test programs that only a guest can run.
-GUEST_TESTS = ("test/uapi", "test/lib", "test/fault")
+GUEST_TESTS = ("test/uapi", "test/lib", "test/fault", "test/axidma")
+
+MODEL_DEADLINE = 300.0
 
 
 def _harness(report: Report) -> None:
@@ -71,12 +73,39 @@ def _reason(output: str) -> str:
     return lines[-1] if lines else "no reason given"
 
 
-def _modules(report: Report, kernel: Kernel, space: Workspace) -> list[Path] | None:
-    """Build for the kernel at W=1; a warning is a failure."""
-    name = f"modules for {kernel.release}"
+def _model(report: Report) -> None:
+    """The self-test of the AXI DMA model, by registers alone, and of the self-test by broken models."""
     started = time.monotonic()
     try:
-        built = modules.build(kernel, space.folder / "modules" / kernel.series)
+        program = qemu.get()
+    except Unavailable as reason:
+        report.skip("model", str(reason))
+        return
+    except Failure as failure:
+        report.bad("QEMU with the model", time.monotonic() - started, "does not build", str(failure))
+        return
+    report.good("QEMU with the model", time.monotonic() - started)
+    for name, words in (("model self-test", []), ("model self-test, broken models", ["--break"])):
+        started = time.monotonic()
+        try:
+            done = subprocess.run([sys.executable, "-m", "qemu.selftest", "--qemu", str(program), *words], check=False,
+                                  cwd=ROOT / "test", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, timeout=MODEL_DEADLINE)
+        except subprocess.TimeoutExpired:
+            report.bad(name, MODEL_DEADLINE, "ended by its deadline")
+            continue
+        if done.returncode:
+            report.bad(name, time.monotonic() - started, f"exit {done.returncode}", done.stdout[-8000:])
+        else:
+            report.good(name, time.monotonic() - started, _reason(done.stdout))
+
+
+def _modules(report: Report, where: Tier, kernel: Kernel, space: Workspace) -> list[Path] | None:
+    """Build for the kernel at W=1; a warning is a failure."""
+    name = f"modules for {kernel.name}"
+    started = time.monotonic()
+    try:
+        built = where.modules(kernel, space.folder / "modules" / kernel.name)
     except Failure as failure:
         report.bad(name, time.monotonic() - started, "does not build", str(failure))
         return None
@@ -88,84 +117,117 @@ def _modules(report: Report, kernel: Kernel, space: Workspace) -> list[Path] | N
     return built.files
 
 
-def _unlisted(listed: list[Program]) -> list[str]:
+def _unlisted(build: meson.Build, listed: list[Program]) -> list[str]:
     """Test programs that would be built and never run."""
     names = {program.name for program in listed}
     found = []
-    for target in meson.GUEST.targets():
+    for target in build.targets():
         folder = str(Path(target["defined_in"]).parent.relative_to(ROOT))
         if target["type"] == "executable" and folder in GUEST_TESTS and target["name"] not in names:
             found.append(target["name"])
     return found
 
 
-def _boot(kernel: Kernel, cmdline: str, group: list[Program], kos: list[Path], files: list[Path], space: Workspace,
+def _boot(where: Tier, kernel: Kernel, group: list[Program], kos: list[Path], files: list[Path], space: Workspace,
           report: Report, args: argparse.Namespace, check_judge: bool) -> None:
     """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
-    arch = host()
-    label = re.sub(r"[ =]", "-", f"{kernel.series} {cmdline}".strip())
-    initramfs = image.write(space.folder / f"initramfs-{label}", arch, image.Contents(modules=kos, programs=files))
+    cmdline = group[0].cmdline
+    label = re.sub(r"[ =]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
+    initramfs = image.write(space.folder / f"initramfs-{label}", where.arch,
+                            image.Contents(modules=kos, programs=files))
     while group:
-        group = Session(arch, kernel, initramfs, space.folder / label, report, cmdline=cmdline, kvm=args.kvm,
+        group = Session(where, kernel, initramfs, space.folder / label, report, cmdline=cmdline, kvm=args.kvm,
                         verbose=args.verbose, filters=" ".join(map(shlex.quote, args.rest)),
                         check_judge=check_judge).run(group)
     initramfs.unlink()
 
 
-def _stock(report: Report, wanted: list[Program], everything: bool, args: argparse.Namespace, space: Workspace) -> None:
-    arch = host()
-    kernels = all_kernels(arch) if everything else [args.kernel_wanted]
-    kos = {kernel.release: _modules(report, kernel, space) for kernel in kernels}
-    if not wanted:
-        say("guest", "programs.toml lists no program")
-        return
+def _programs(report: Report, where: Tier, wanted: list[Program], everything: bool, space: Workspace) -> list[Path] | None:
+    started = time.monotonic()
+    name = f"programs for {where.arch.debian}"
+    try:
+        build = where.programs()
+        files = build_programs(build, [program.name for program in wanted], space.folder / f"programs-{build.name}")
+        unlisted = _unlisted(build, programs.read()) if everything else []
+    except Failure as failure:
+        report.bad(name, time.monotonic() - started, "does not build", str(failure))
+        return None
+    if unlisted:
+        report.bad(name, time.monotonic() - started, f"no programs.toml lists {' '.join(unlisted)}")
+    else:
+        report.good(name, time.monotonic() - started, f"{len(files)} programs")
+    return files
+
+
+def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, args: argparse.Namespace,
+          space: Workspace) -> None:
+    """Everything on the tier's first kernel, the smoke set on the others."""
+    wanted = [program for program in wanted if where.name in program.tiers]
     started = time.monotonic()
     try:
-        files = build_programs([program.name for program in wanted], space.folder / "programs")
-        unlisted = _unlisted(programs.read()) if everything else []
-    except Failure as failure:
-        report.bad("build for the guest", time.monotonic() - started, "does not build", str(failure))
+        kernels = where.kernels() if everything else [where.kernel(args.kernel)]
+        where.machine()
+    except Unavailable as reason:
+        report.skip(f"tier {where.name}", str(reason))
         return
-    if unlisted:
-        report.bad("build for the guest", time.monotonic() - started,
-                   f"no programs.toml lists {' '.join(unlisted)}")
-    else:
-        report.good("build for the guest", time.monotonic() - started, f"{len(files)} programs")
+    except Failure as failure:
+        report.bad(f"tier {where.name}", time.monotonic() - started, "can't be built", str(failure))
+        return
+    say(where.name, f"provider {where.provider}, kernels {', '.join(kernel.name for kernel in kernels)}")
+    kos = {kernel.name: _modules(report, where, kernel, space) for kernel in kernels}
+    if not wanted:
+        say(where.name, "no program to run")
+        return
+    files = _programs(report, where, wanted, everything, space)
+    if files is None:
+        return
     for number, kernel in enumerate(kernels):
         of_this = [program for program in wanted if number == 0 or program.smoke]
-        modules_of_this = kos[kernel.release]
-        if not of_this:
-            continue
+        modules_of_this = kos[kernel.name]
         if modules_of_this is None:
             for program in of_this:
-                report.bad(f"{program.name} ({kernel.series})", None, "no modules for this kernel")
+                report.bad(f"{program.name} ({where.label(kernel)})", None, "no modules for this kernel")
             continue
-        of_this.sort(key=lambda program: program.cmdline)
-        for cmdline, group in itertools.groupby(of_this, key=lambda program: program.cmdline):
-            _boot(kernel, cmdline, list(group), modules_of_this, files, space, report, args,
-                  check_judge=everything and number == 0 and not cmdline)
+        # What leaves pages pinned has a boot to itself, so that the others' can end with unloading.
+        boots = sorted({(program.cmdline, program.keeps_pins) for program in of_this})
+        for boot in boots:
+            group = [program for program in of_this if (program.cmdline, program.keeps_pins) == boot]
+            _boot(where, kernel, group, modules_of_this, files, space, report, args,
+                  check_judge=everything and number == 0 and boot == ("", False) and where.name == "stock")
 
 
 def test(args: argparse.Namespace) -> int:
     listed = programs.read()
     by_name = {program.name: program for program in listed}
-    everything = not args.names
-    unknown = [name for name in args.names if name not in by_name and name not in ("unit", "stock")]
+    parts = ("unit", "model", *tier.TIERS)
+    unknown = [name for name in args.names if name not in by_name and name not in parts]
     if unknown:
         raise Failure(f"no such test: {', '.join(unknown)}\n"
-                      f"There are: unit stock {' '.join(by_name)}")
-    if args.rest and (everything or {"unit", "stock"} & set(args.names)):
+                      f"There are: {' '.join(parts)} {' '.join(by_name)}")
+    chosen = [name for name in parts if name in args.names or not args.names]
+    single = [by_name[name] for name in args.names if name in by_name]
+    if args.rest and (chosen or not single):
         raise Failure("what follows \"--\" goes to the programs that are named: name them")
-    packages.need(packages.for_guest(host()))
+    tiers = {name: tier.named(name) for name in chosen if name in tier.TIERS}
+    if single:
+        tiers.setdefault(args.tier, tier.named(args.tier))
+    for where in tiers.values():
+        where.need_packages()
+    if "unit" in chosen:
+        packages.need(packages.BUILD)
+    if "model" in chosen:
+        packages.need(packages.BUILD + packages.MODEL)
     report = Report()
     with Workspace("test") as space:
         say("logs", str(space.folder.relative_to(ROOT)))
-        if everything or "unit" in args.names:
+        if "unit" in chosen:
             _harness(report)
             _unit(report)
-        stock = everything or "stock" in args.names
-        wanted = listed if stock else [by_name[name] for name in args.names if name in by_name]
-        if stock or wanted:
-            args.kernel_wanted = None if stock else named(args.kernel, host())
-            _stock(report, wanted, stock, args, space)
+        if "model" in chosen or "axidma" in chosen:
+            _model(report)
+        for name, where in tiers.items():
+            if name in chosen:
+                _tier(report, where, listed, True, args, space)
+            if single and name == args.tier and name not in chosen:
+                _tier(report, where, single, False, args, space)
     return report.close()

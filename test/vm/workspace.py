@@ -53,16 +53,16 @@ def _remove_heavy(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def build_programs(names: Iterable[str], copy_to: Path) -> list[Path]:
-    """Build the named programs for the guest and copy them where no other run's build touches them."""
+def build_programs(build: meson.Build, names: Iterable[str], copy_to: Path) -> list[Path]:
+    """Build the named programs for a guest and copy them where no other run's build touches them."""
     names = list(names)
     if not names:
         return []
-    known = meson.GUEST.programs()
+    known = build.programs()
     unknown = [name for name in names if name not in known]
     if unknown:
         raise Failure(f"no build file names {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
-    meson.GUEST.make(*(meson.GUEST.ninja_name(known[name]) for name in names))
+    build.make(*(build.ninja_name(known[name]) for name in names))
     copy_to.mkdir(parents=True, exist_ok=True)
     copies = []
     for name in names:

@@ -82,6 +82,16 @@ while read -r verb rest; do
   load)
     if load_modules; then echo "@load ok"; else echo "@load $(cat /run/insmod.error)"; fi
     ;;
+  leaks)
+    # What a scan finds for the first time may be in a register still: the
+    # second scan's findings count.
+    for _ in 1 2; do
+      echo scan >/sys/kernel/debug/kmemleak
+      sleep 1
+    done
+    cat /sys/kernel/debug/kmemleak >/dev/kmsg
+    echo "@leaks"
+    ;;
   poweroff)
     sync
     poweroff -f

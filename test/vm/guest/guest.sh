@@ -8,13 +8,15 @@ mark() {
 }
 
 # What udev's rule and a board's administrator do elsewhere: the nodes belong to
-# group "pinring", which uid 1000 is in. The simulator's switches are root's; the
-# tests, which are not root, turn them.
+# group "pinring", which uid 1000 is in. The switches of the simulator and of the
+# model are root's; the tests, which are not root, turn them.
 open_to_user() {
   for node in /dev/pinring*; do
     [ -e "$node" ] && chgrp pinring "$node" && chmod 0660 "$node"
   done
-  [ -d /sys/kernel/debug/pinring_sim ] && chown -R 1000:1000 /sys/kernel/debug/pinring_sim
+  for switches in /sys/kernel/debug/pinring_sim /sys/kernel/debug/pinring_model; do
+    [ -d "$switches" ] && chown -R 1000:1000 "$switches"
+  done
   return 0
 }
 
@@ -39,13 +41,16 @@ load_modules() {
   return 1
 }
 
-# In the order of loading: the first is the client, and holds the channels of the
-# second.
+# pinring first: it holds the channels of the others.
 unload_modules() {
+  {
+    echo pinring.ko
+    grep -vx pinring.ko /modules/order
+  } >/run/unload
   while read -r module; do
     rmmod "${module%.ko}" 2>/run/insmod.error || {
       mark "rmmod $module failed: $(cat /run/insmod.error)"
       return 1
     }
-  done </modules/order
+  done </run/unload
 }

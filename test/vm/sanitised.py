@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The sanitised kernel: the distribution's source, a configuration of our own that looks for bugs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from . import linux_source
+from .arch import ARM64
+from .kernels import Kernel
+from .paths import cache, key, once
+from .report import Failure, progress, say
+
+SERIES = "6.12"
+CONFIG = Path(__file__).resolve().parent / "kernel" / "sanitised.config"
+
+# One splat must not hide the next; and a table that is full must not either.
+CMDLINE = "kasan_multi_shot dma_debug_entries=262144 dma_debug_driver=*"
+
+RECIPE = "1"
+
+# Most of the source is of drivers that nobody configures. Kconfig wants their
+# Kconfig files, Kbuild their Makefiles, nobody their sources.
+NOT_UNPACKED = ("drivers/gpu/*.[ch]", "drivers/net/ethernet/*.[ch]", "drivers/net/wireless/*.[ch]", "drivers/media/*.[ch]", "drivers/staging/*.[ch]",
+                "drivers/scsi/*.[ch]", "drivers/infiniband/*.[ch]", "sound/*.[ch]", "tools/testing/*",
+                "Documentation/*.rst", "Documentation/*.yaml")
+# A module's build needs none of these.
+NOT_KEPT = ("drivers", "sound", "fs", "net", "kernel", "mm", "lib", "block", "crypto", "Documentation", "samples",
+            "security", "io_uring", "ipc", "init", "virt", "rust", "usr")
+
+
+def _make(tree: Path, *words: str) -> None:
+    kept: list[str] = []
+    with subprocess.Popen(["make", "-C", str(tree), f"-j{os.cpu_count() or 1}", f"ARCH={ARM64.kbuild}",
+                           *([f"CROSS_COMPILE={ARM64.triplet}-"] if ARM64.foreign else []), *words],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**os.environ, "LC_ALL": "C"}) as process:
+        assert process.stdout
+        for line in process.stdout:
+            kept = kept[-400:] + [line]
+            if re.match(r"\s+[A-Z]+\s", line):
+                progress(f"kernel {line.strip()}")
+    progress("")
+    if process.returncode:
+        raise Failure(f"the sanitised kernel: make {' '.join(words)}: exit {process.returncode}\n"
+                      f"{''.join(kept)[-4000:]}")
+
+
+def _configured(tree: Path) -> None:
+    """Kconfig drops what it can't fulfil, and says nothing."""
+    there = set((tree / ".config").read_text(encoding="ascii").splitlines())
+    wanted = [line for line in CONFIG.read_text(encoding="ascii").splitlines()
+              if re.match(r"(# )?CONFIG_", line)]
+    missing = [line for line in wanted if line not in there]
+    if missing:
+        raise Failure(f"{CONFIG.name}: Kconfig of {SERIES} did not take {', '.join(missing)}")
+
+
+def _shrink(tree: Path) -> None:
+    """What building a module against the tree needs stays: 100 MB of 2 GB."""
+    for path in tree.rglob("*"):
+        if path.suffix in (".o", ".a", ".cmd", ".rst") and path.is_file():
+            keep = "scripts" in path.relative_to(tree).parts[:1]
+            if not keep:
+                path.unlink()
+    for name in ("vmlinux", "vmlinux.unstripped", "vmlinux.o", "modules.builtin.modinfo"):
+        (tree / name).unlink(missing_ok=True)
+    for name in NOT_KEPT:
+        for path in (tree / name).rglob("*"):
+            if path.suffix in (".c", ".S", ".h", ".dts", ".dtsi") and path.is_file():
+                path.unlink()
+
+
+def kernel() -> Kernel:
+    """The kernel, built once."""
+    version = linux_source.newest_version(SERIES)
+
+    def make(part: Path) -> None:
+        source = linux_source.archive(SERIES, version)
+        say("kernel", f"building the sanitised {version}, which takes some minutes")
+        root = f"linux-source-{SERIES}"
+        done = subprocess.run(["tar", "-xf", str(source), "-C", str(part), "--strip-components=1", "--wildcards",
+                               *(f"--exclude={root}/{pattern}" for pattern in NOT_UNPACKED)], check=False)
+        if done.returncode:
+            raise Failure(f"{source} can't be unpacked")
+        _make(part, f"KCONFIG_ALLCONFIG={CONFIG}", "allnoconfig")
+        _configured(part)
+        _make(part, "Image", "modules")
+        _shrink(part)
+
+    folder = once(cache() / "kernels" / f"sanitised-{version}-{key(RECIPE, CONFIG.read_text(encoding='ascii'))}", make)
+    release = (folder / "include" / "config" / "kernel.release").read_text(encoding="ascii").strip()
+    return Kernel(SERIES, release, version, ARM64, folder / "arch" / "arm64" / "boot" / "Image", folder,
+                  variant="sanitised")
