@@ -220,6 +220,7 @@ struct pinring_device {
 	spinlock_t lock;		/* lists and states, see above */
 	bool dead;			/* under lock; by unbind under live for writing, too */
 	bool quarantine;		/* under lock: an engine may not have stopped */
+	struct reset_control *stream_reset;	/* of what is behind the stream, or NULL */
 	struct list_head rings;		/* changed under claim_mutex and lock */
 	u64 recoveries;
 	u64 quarantined;		/* under lock: pages that are pinned for good */
@@ -513,6 +514,7 @@ int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir);
 void pinring_channel_exit(struct pinring_channel *channel);
 bool pinring_channels_stop(struct pinring_device *pdev);
 bool pinring_channels_reseat(struct pinring_device *pdev);
+void pinring_stream_reset(struct pinring_device *pdev);
 
 /* recover.c */
 void pinring_recover_init(struct pinring_device *pdev);

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/property.h>
+#include <linux/reset.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -217,7 +218,18 @@ static int pinring_probe(struct platform_device *platform)
 		return ret;
 	}
 
-	for (dir = 0; dir < PINRING_DIRS; dir++) {
+	dir = 0;
+	pdev->stream_reset = devm_reset_control_get_optional_exclusive(&platform->dev, "stream");
+	if (IS_ERR(pdev->stream_reset)) {
+		ret = dev_err_probe(&platform->dev, PTR_ERR(pdev->stream_reset),
+				    "no reset line \"stream\"\n");
+		goto exit_channels;
+	}
+	/* Whoever had the line before us may have left the stream in reset. */
+	ret = reset_control_deassert(pdev->stream_reset);
+	if (ret)
+		goto exit_channels;
+	for (; dir < PINRING_DIRS; dir++) {
 		ret = pinring_channel_init(pdev, dir);
 		if (ret)
 			goto exit_channels;

@@ -83,8 +83,12 @@ static void pinring_device_dead(struct pinring_device *pdev)
 static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
 {
 	bool stopped = pinring_channels_stop(pdev);
-	bool usable = stopped && (READ_ONCE(pdev->dead) || pinring_channels_reseat(pdev));
 	unsigned int dir;
+	bool usable;
+
+	if (stopped)
+		pinring_stream_reset(pdev);
+	usable = stopped && (READ_ONCE(pdev->dead) || pinring_channels_reseat(pdev));
 
 	spin_lock_irq(&pdev->lock);
 	pdev->recoveries++;

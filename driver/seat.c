@@ -10,6 +10,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
 #include <linux/property.h>
+#include <linux/reset.h>
 #include <linux/sizes.h>
 
 #include "internal.h"
@@ -21,6 +22,9 @@
  */
 #define PINRING_STOP_ROUNDS	3
 #define PINRING_STOP_NS		(900 * NSEC_PER_MSEC)
+
+/* For how long the stream is held in reset: many clocks of any that is in use. */
+#define PINRING_RESET_US	10
 
 /* A channel is requested again where its memory was freed a moment before. */
 #define PINRING_RESEAT_TRIES	5
@@ -86,6 +90,27 @@ bool pinring_channels_stop(struct pinring_device *pdev)
 		stopped = round && pinring_channels_stopped(pdev, quick);
 	}
 	return stopped;
+}
+
+/*
+ * Both channels' mutexes are held, and both have stopped. Stopping in the
+ * middle of a packet can leave half of it downstream (PG021), which the DMA's
+ * own reset does not reach: FIFOs are the design's. A controller that refuses
+ * leaves things as they are without a line.
+ */
+void pinring_stream_reset(struct pinring_device *pdev)
+{
+	int ret;
+
+	if (!pdev->stream_reset)
+		return;
+	ret = reset_control_assert(pdev->stream_reset);
+	if (!ret) {
+		usleep_range(PINRING_RESET_US, 2 * PINRING_RESET_US);
+		ret = reset_control_deassert(pdev->stream_reset);
+	}
+	if (ret)
+		dev_err(pdev->dev, "the reset line \"stream\" failed: %d\n", ret);
 }
 
 static const char *pinring_channel_name(const struct pinring_channel *channel)

@@ -141,6 +141,24 @@ TEST_CASE("What a recovery leaves in a stream that it can't empty begins the nex
   CHECK_NOTHROW(prove_usable(ring));
 }
 
+TEST_CASE("The stream's own reset line empties in a recovery what the DMA's reset can't reach") {
+  raw_ring ring("reset0");
+  board reset0("reset0");
+  reset0.reset_flushes_stream(false);
+  const guarded_memory stale(bytes);
+  const guarded_memory in(bytes);
+  fill_pattern(stale.data(), 1);
+  reset0.hold_recv();
+  ring.push(within(make_recv(in.data(), 1), 300ms)).push(make_send(stale.data(), 2));
+  REQUIRE(ring.submit().submitted == 2);
+  REQUIRE(ring.wait(2).size() == 2);
+  reset0.hold_recv(false);
+
+  CHECK(outcome_of(ring.run(within(make_recv(in.data(), 3), 300ms))) == outcome{ETIMEDOUT});
+  CHECK(untouched(in.data()));
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
 TEST_CASE(
     "Deadlines in the middle of traffic never let the engine into memory that was given back") {
   board loop0("loop0");
