@@ -27,6 +27,14 @@ std::string clock_source() {
   return name;
 }
 
+// The compatible string of QEMU's virt machine.
+bool emulated_board() {
+  std::ifstream file{"/sys/firmware/devicetree/base/compatible"};
+  std::string first;
+  std::getline(file, first, '\0');
+  return first == "linux,dummy-virt";
+}
+
 std::uint64_t memlock_limit() {
   ::rlimit limit{};
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
@@ -43,6 +51,7 @@ environment look_around() {
           .machine = name.machine,
           .cpu = cpu_name(),
           .clock_source = clock_source(),
+          .emulated_board = emulated_board(),
           .cpus = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN)),
           .memlock_limit_bytes = memlock_limit()};
 }

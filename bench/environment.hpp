@@ -9,10 +9,11 @@
 namespace bench {
 
 struct environment {
-  std::string kernel;       ///< uname -r
-  std::string machine;      ///< uname -m
-  std::string cpu;          ///< as /proc/cpuinfo names it; an emulator says so there
-  std::string clock_source; ///< a slow one shows in every latency
+  std::string kernel;          ///< uname -r
+  std::string machine;         ///< uname -m
+  std::string cpu;             ///< as /proc/cpuinfo names it; an emulator says so there
+  std::string clock_source;    ///< a slow one shows in every latency
+  bool emulated_board = false; ///< QEMU's virt machine: what looks like hardware is a model
   unsigned cpus = 0;
   std::uint64_t memlock_limit_bytes = 0; ///< UINT64_MAX: none
 };

@@ -31,14 +31,17 @@ struct report {
   }
 };
 
-/// Why the numbers of a simulator are to be read with care; nullptr on hardware.
-[[nodiscard]] inline const char* simulator_note(const dma::device_info& device) noexcept {
-  return device.simulator ? "A simulator: there is no hardware behind this device, a driver copies "
-                            "with the CPU. Wall time "
-                            "says little about hardware, and less still in an emulated guest; "
-                            "counts and ratios of one "
-                            "run are what can be compared."
-                          : nullptr;
+/// Why the numbers are to be read with care; nullptr on hardware.
+[[nodiscard]] inline const char* caution(const report& r) noexcept {
+  if (r.device.simulator)
+    return "SIMULATOR: no hardware behind this device, a driver copies with the CPU. Wall time "
+           "says "
+           "little about hardware, and less still in an emulated guest; compare counts, and ratios "
+           "of one run.";
+  if (r.where.emulated_board)
+    return "MODEL: the machine is emulated, and so is the DMA. Wall time says nothing about "
+           "hardware; compare counts, and ratios of one run.";
+  return nullptr;
 }
 
 void print_table(const report& r);

@@ -111,7 +111,7 @@ json device_json(const dma::device_info& d) {
 } // namespace
 
 void print_json(const report& r) {
-  const char* const note = simulator_note(r.device);
+  const char* const note = caution(r);
   json j{{"schema_version", schema_version},
          {"tool", "pinring-bench"},
          {"tool_version", PINRING_BENCH_VERSION},
@@ -127,6 +127,7 @@ void print_json(const report& r) {
           r.where.memlock_limit_bytes == UINT64_MAX ? json() : json(r.where.memlock_limit_bytes)},
          {"provider", r.device.provider},
          {"simulator", r.device.simulator},
+         {"emulated_board", r.where.emulated_board},
          {"note", note ? json(note) : json()},
          {"device", device_json(r.device)},
          {"config", config_json(r)},

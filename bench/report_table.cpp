@@ -57,11 +57,8 @@ void print_head(const report& r) {
              tools::device_text(d), d.provider, d.driver_version);
   fmt::print("Linux {} {}, {} CPUs ({}), clock {}\n", r.where.kernel, r.where.machine, r.where.cpus,
              r.where.cpu, r.where.clock_source);
-  if (d.simulator)
-    fmt::print(
-        "SIMULATOR: no hardware behind this device; a driver copies with the CPU. Wall time says\n"
-        "little about hardware, and less in an emulated guest. Compare counts, and ratios of one "
-        "run.\n");
+  if (const char* const note = caution(r))
+    fmt::print("{}\n", note);
   fmt::print("Closed loop of round trips, each one send job and one receive job of the size; depth "
              "is how\n"
              "many are under way. {:.3g} s each pass.\n",
