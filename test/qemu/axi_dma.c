@@ -34,6 +34,16 @@ static void pinring_dma_reset_done(void *opaque)
     }
 }
 
+/* As pinring_channel_catch_up() */
+void pinring_dma_catch_up(PinringDma *dma)
+{
+    if (timer_pending(dma->reset_timer) &&
+        timer_expired(dma->reset_timer, pinring_now())) {
+        timer_del(dma->reset_timer);
+        pinring_dma_reset_done(dma);
+    }
+}
+
 /*
  * Reset on either channel resets the whole engine. The stream is not part of
  * it, but packets that were on their way through it are lost with the engine's

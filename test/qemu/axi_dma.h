@@ -342,6 +342,7 @@ static inline int64_t pinring_clocks(PinringDma *dma, uint64_t clocks)
 /* axi_dma.c */
 void pinring_dma_violation(PinringDma *dma, PinringViolation violation);
 void pinring_dma_soft_reset(PinringDma *dma, PinringChannel *by);
+void pinring_dma_catch_up(PinringDma *dma);
 
 /* axi_dma_registers.c */
 extern const MemoryRegionOps pinring_register_ops;
@@ -352,6 +353,7 @@ void pinring_channel_exit(PinringChannel *channel);
 void pinring_channel_reset(PinringChannel *channel);
 void pinring_channel_start(PinringChannel *channel);
 void pinring_channel_stop(PinringChannel *channel);
+void pinring_channel_catch_up(PinringChannel *channel);
 void pinring_channel_tail(PinringChannel *channel);
 void pinring_channel_direct(PinringChannel *channel);
 void pinring_channel_kick(PinringChannel *channel);

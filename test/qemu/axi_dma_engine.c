@@ -278,6 +278,21 @@ static void pinring_channel_run(void *opaque)
     timer_mod(channel->timer, pinring_now());
 }
 
+/*
+ * A driver that polls for Halted keeps the emulator's lock from the thread that
+ * runs timers, on a busy host for longer than drivers have patience. So what a
+ * stop waits for is also looked at when somebody asks, not before its time.
+ */
+void pinring_channel_catch_up(PinringChannel *channel)
+{
+    if (!(channel->control & PINRING_CR_RS) &&
+        timer_pending(channel->timer) &&
+        timer_expired(channel->timer, pinring_now())) {
+        timer_del(channel->timer);
+        pinring_channel_run(channel);
+    }
+}
+
 /* Something outside has changed: look at it, soon, from the timer. */
 void pinring_channel_kick(PinringChannel *channel)
 {

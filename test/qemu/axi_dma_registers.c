@@ -241,8 +241,10 @@ static uint64_t pinring_register_read(void *opaque, hwaddr at, unsigned size)
 
     switch (offset) {
     case PINRING_DMACR:
+        pinring_dma_catch_up(dma);
         return channel->control | (dma->resetting ? PINRING_CR_RESET : 0);
     case PINRING_DMASR:
+        pinring_channel_catch_up(channel);
         return pinring_read_status(channel);
     case PINRING_CURDESC:
         return extract64(channel->current, 0, 32);
