@@ -415,6 +415,7 @@ TEST_CASE("The device recovers again and again, without being opened anew") {
     const auto cqes = ring.wait(2);
     CHECK(std::ranges::count_if(
               cqes, [](const auto& c) { return outcome_of(c) == outcome{ETIMEDOUT}; }) >= 1);
+    loop0.drop_completions(0); // a slow machine's deadline came before anything was complete
     REQUIRE_NOTHROW(prove_usable(ring));
   }
 }
