@@ -391,8 +391,10 @@ static void pinring_part_account(struct pinring_part *part)
 	part->accounted = true;
 	job->bytes += part->moved;
 	job->parts_out--;
+	/* With the error or not at all: a deadline may have ended the job before. */
 	if (part->error)
-		pinring_job_fail(job, part->error, 0);
+		pinring_job_fail(job, part->error,
+				 part->error == -ECONNRESET ? PINRING_CQE_COLLATERAL : 0);
 	else
 		pinring_job_progress(job);
 }

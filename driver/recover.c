@@ -62,8 +62,6 @@ static void pinring_recover_parts(struct pinring_channel *channel, u64 now)
 
 		pinring_channel_untake(part);
 		part->error = fault ? fault : -ECONNRESET;
-		if (!fault)
-			part->job->cqe_flags |= PINRING_CQE_COLLATERAL;
 		if (channel->pdev->quarantine)
 			pinring_part_quarantine(part);
 		pinring_part_done(part);
