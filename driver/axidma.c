@@ -136,8 +136,10 @@ static bool pinring_axidma_shared(const struct pinring_channel *channel)
  * the answer. Nothing is issued, and no address is handed out that is not
  * ours. Descriptors can't be freed but by terminating, which resets the whole
  * engine: the caller has seen to it that nobody else uses it.
+ *
+ * Return: 1 or 0, or an error that says nothing about the BDs.
  */
-static bool pinring_axidma_prepares(struct pinring_channel *channel, unsigned int bds)
+static int pinring_axidma_prepares(struct pinring_channel *channel, unsigned int bds)
 {
 	enum dma_transfer_direction dir =
 		channel->dir == PINRING_SEND ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM;
@@ -147,11 +149,13 @@ static bool pinring_axidma_prepares(struct pinring_channel *channel, unsigned in
 	unsigned int i, tries;
 	dma_addr_t addr;
 	void *memory;
+	int ret;
 
 	memory = dma_alloc_coherent(channel->dma_dev, PAGE_SIZE, &addr, GFP_KERNEL);
 	if (!memory)
-		return false;
-	if (sg_alloc_table(&table, bds, GFP_KERNEL))
+		return -ENOMEM;
+	ret = sg_alloc_table(&table, bds, GFP_KERNEL);
+	if (ret)
 		goto free_memory;
 	for_each_sg(table.sgl, sg, bds, i) {
 		sg_dma_address(sg) = addr;
@@ -165,14 +169,16 @@ static bool pinring_axidma_prepares(struct pinring_channel *channel, unsigned in
 			msleep(20);
 		desc = dmaengine_prep_slave_sg(channel->dma, table.sgl, bds, dir, 0);
 	}
-	if (desc)
-		dmaengine_submit(desc);
+	ret = !!desc;
+	/* What it refuses it has lost, with all its BDs: only a release brings them back. */
+	if (desc && dma_submit_error(dmaengine_submit(desc)))
+		ret = -EIO;
 	dmaengine_terminate_sync(channel->dma);
 	sg_free_table(&table);
 
 free_memory:
 	dma_free_coherent(channel->dma_dev, PAGE_SIZE, memory, addr);
-	return desc;
+	return ret;
 }
 
 /*
@@ -184,6 +190,7 @@ free_memory:
 static int pinring_axidma_count_bds(struct pinring_channel *channel)
 {
 	struct device *dev = channel->pdev->dev;
+	int many;
 
 	channel->axidma.bds = AXIDMA_FEW_BDS;
 	if (pinring_axidma_shared(channel)) {
@@ -191,9 +198,12 @@ static int pinring_axidma_count_bds(struct pinring_channel *channel)
 			 pinring_axidma_name(channel));
 		return 0;
 	}
-	if (pinring_axidma_prepares(channel, AXIDMA_MANY_BDS))
+	many = pinring_axidma_prepares(channel, AXIDMA_MANY_BDS);
+	if (many == -ENOMEM)
+		return many;
+	if (many > 0)
 		channel->axidma.bds = AXIDMA_MANY_BDS;
-	if (pinring_axidma_stopped(channel))
+	if (many >= 0 && pinring_axidma_stopped(channel))
 		return 0;
 	dev_err(dev, "%s does not come out of a reset\n", pinring_axidma_name(channel));
 	return -EIO;

@@ -101,20 +101,20 @@ static void pinring_channel_cool(struct pinring_channel *channel, u32 bds)
 	/* One callback at a time, so those of the one before are free. */
 	channel->issued_bds -= channel->cooling;
 	channel->cooling = bds;
-	channel->cooling_cpu = raw_smp_processor_id();
-	tasklet_schedule(&this_cpu_ptr(channel->fence)->tasklet);
+	channel->cooling_fence = this_cpu_ptr(channel->fence);
+	tasklet_schedule(&channel->cooling_fence->tasklet);
 }
 
 static void pinring_fence_run(struct tasklet_struct *tasklet)
 {
-	struct pinring_channel *channel =
-		container_of(tasklet, struct pinring_fence, tasklet)->channel;
+	struct pinring_fence *fence = container_of(tasklet, struct pinring_fence, tasklet);
+	struct pinring_channel *channel = fence->channel;
 	struct pinring_device *pdev = channel->pdev;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pdev->lock, flags);
 	/* Otherwise the provider's tasklet has moved on: that CPU has its own fence. */
-	if (channel->cooling && channel->cooling_cpu == raw_smp_processor_id()) {
+	if (channel->cooling && channel->cooling_fence == fence) {
 		channel->issued_bds -= channel->cooling;
 		channel->cooling = 0;
 		pinring_channel_kick(channel);

@@ -195,7 +195,7 @@ struct pinring_channel {
 	u32 issued_parts;
 	u32 issued_bds;			/* with those that are cooling */
 	u32 cooling;			/* BDs whose callback may not have returned yet */
-	int cooling_cpu;
+	struct pinring_fence *cooling_fence;
 	bool halted;			/* the provider takes nothing before a recovery */
 	u64 progress;			/* CLOCK_MONOTONIC ns of the last completion */
 	struct pinring_stats stats;

@@ -164,7 +164,8 @@ void pinring_watch_arm(struct pinring_channel *channel)
 	if (!channel->axidma.regs || pdev->watched)
 		return;
 	pdev->watched = true;
-	queue_delayed_work(pinring_wq, &pdev->watch_work, PINRING_WATCH_PERIOD);
+	/* Frozen over a suspend, when the hardware may be without power. */
+	queue_delayed_work(system_freezable_wq, &pdev->watch_work, PINRING_WATCH_PERIOD);
 }
 
 static void pinring_watch_channel(struct pinring_channel *channel)

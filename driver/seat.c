@@ -27,7 +27,7 @@
 #define PINRING_RESET_US	10
 
 /* A channel is requested again where its memory was freed a moment before. */
-#define PINRING_RESEAT_TRIES	5
+#define PINRING_RESEAT_TRIES	50
 #define PINRING_RESEAT_MS	20
 
 /* One round over both channels. Returns false if one of them took too long. */
