@@ -282,7 +282,7 @@ static void pinring_channel_refused(struct pinring_channel *channel, struct pinr
 /*
  * Under device->lock: the hardware has halted with parts issued, so nothing of
  * it will come back. @own: by an error of this channel, which the oldest part
- * gets, as nothing tells which one met it. Otherwise by a reset.
+ * gets, as dmaengine does not tell which one met it. Otherwise by a reset.
  */
 void pinring_channel_lost(struct pinring_channel *channel, bool own)
 {

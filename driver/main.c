@@ -151,7 +151,10 @@ static struct pinring_ring *pinring_ring_next(struct pinring_device *pdev,
 /* No DMA after this, whoever has files open. */
 static void pinring_device_stop(struct pinring_device *pdev)
 {
-	/* From here on nothing is mapped, issued or armed any more. */
+	/*
+	 * From here on nothing is mapped or armed any more. What a pump took just
+	 * before may still be issued; the recovery below waits for the pump.
+	 */
 	down_write(&pdev->live);
 	spin_lock_irq(&pdev->lock);
 	pdev->dead = true;

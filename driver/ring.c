@@ -484,9 +484,9 @@ free:
  * @ring: the ring. Calls after the first do nothing but wait for it.
  *
  * When it returns the provider has nothing of this ring any more and the
- * memory of all its jobs was unpinned; but for a part whose pin is stalled in
- * a page fault just now: it was never handed over, and is let go when the
- * fault returns.
+ * memory of all its jobs was unpinned; but for what is in quarantine, and for
+ * a part whose pin is stalled in a page fault just now: it was never handed
+ * over, and is let go when the fault returns.
  */
 void pinring_ring_end(struct pinring_ring *ring)
 {
