@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from . import clean, demo, lint, prompt, suite, tier
+from . import clean, demo, fuzz, lint, prompt, suite, tier
 from .report import Failure
 
 
@@ -16,6 +16,7 @@ HELP = """\
 ./run test                 all that CI runs: unit tests on the host, everything else in the guest
 ./run test WHAT...         unit (the host), model (the AXI DMA model's self-test), stock, axidma, sanitised (tiers)
 ./run test NAME... [-- F]  programs of test/*/programs.toml, with Catch2's filters and options F
+./run fuzz --minutes N     random calls and a ring that is written over, on the sanitised kernel; --seed X for one again
 ./run bench [-- ARGS]      pinring-bench in the guest, for instance ./run bench -- --json
 ./run shell [TIER]         a prompt in the guest, modules loaded
 ./run guest -- COMMAND     one command in the guest as uid 1000; its exit code comes back
@@ -70,6 +71,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     tier.option(sub)
     sub.add_argument("-v", "--verbose", action="store_true", help="show what passing programs print, too")
     _kernel_option(sub)
+
+    sub = command("fuzz", fuzz.fuzz, "the fuzzer in the guest; the last line is the number of operations")
+    sub.add_argument("--minutes", type=float, default=10.0, metavar="N", help="default 10")
+    sub.add_argument("--seed", type=int, metavar="X", help="begin with this seed (default: fresh ones)")
+    _kernel_option(sub)
+    tier.option(sub)
+    sub.set_defaults(tier="sanitised")
 
     sub = command("bench", demo.bench, "pinring-bench in the guest; its arguments follow --")
     tier.option(sub)

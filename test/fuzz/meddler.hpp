@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/board.hpp"
+#include "tally.hpp"
+
+namespace fuzz {
+
+/// Turns the switches of what is behind the devices at random moments: engines that are held, BDs
+/// that fail, interrupts that are lost, packets of other lengths. Nothing that is not over soon,
+/// and nothing that kills a device for good.
+class meddler {
+public:
+  /// @param devices those among these that have switches are meddled with.
+  explicit meddler(const std::vector<std::string>& devices);
+
+  /// Until the run ends.
+  void run(std::uint64_t seed, const tally& counts);
+  /// All switches as they were when this was made.
+  void turn_back() { boards_.clear(); }
+
+  /// Bytes that an engine has moved from or to memory that was not mapped for it, on boards that
+  /// can tell.
+  [[nodiscard]] std::uint64_t memory_violations() const;
+
+private:
+  std::vector<support::board> boards_;
+};
+
+} // namespace fuzz
