@@ -467,6 +467,9 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			      int error);
 u64 pinring_job_due(const struct pinring_job *job);
 
+/* cancel.c */
+int pinring_cancel(const struct pinring_job *job, u64 user_data, u64 *ended);
+
 /* lane.c */
 void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
 		       struct pinring_channel *channel);

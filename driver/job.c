@@ -40,7 +40,7 @@ static const u32 pinring_op_flags[] = {
 
 /* Known to the ABI, not available yet: the feature bits are off. */
 #define PINRING_UNAVAILABLE_FLAGS \
-	(PINRING_SQE_GATHER | PINRING_SQE_APP_WORDS | PINRING_SQE_ABORT)
+	(PINRING_SQE_GATHER | PINRING_SQE_APP_WORDS)
 
 struct pinring_job *pinring_job_alloc(struct pinring_ring *ring)
 {
@@ -390,31 +390,6 @@ static int pinring_take_transfer(struct pinring_job *job, const struct pinring_s
 	return pinring_check_framing(job, channel);
 }
 
-/* Under device->lock. */
-static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data)
-{
-	struct pinring_job *job;
-	int ret = -ENOENT;
-
-	list_for_each_entry(job, &ring->jobs, link) {
-		if (job->user_data != user_data ||
-		    (job->opcode != PINRING_OP_SEND && job->opcode != PINRING_OP_RECV))
-			continue;
-		if (job->state == PINRING_JOB_QUEUED && !job->error) {
-			pinring_job_fail(job, -ECANCELED, 0);
-			return 0;
-		}
-		ret = -EALREADY;
-	}
-	return ret;
-}
-
-static bool pinring_job_withdrawable(const struct pinring_job *job, u64 arg)
-{
-	return job->state == PINRING_JOB_QUEUED &&
-	       (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV);
-}
-
 static int pinring_check_sqe(const struct pinring_sqe *sqe)
 {
 	bool transfer = sqe->opcode == PINRING_OP_SEND || sqe->opcode == PINRING_OP_RECV;
@@ -443,19 +418,21 @@ static void pinring_job_submit_control(struct pinring_job *job, const struct pin
 {
 	struct pinring_ring *ring = job->ring;
 	struct pinring_device *pdev = ring->pdev;
+	u64 ended = 0;
+	int ret = 0;
 
-	if (job->opcode == PINRING_OP_CANCEL && (sqe->flags & PINRING_SQE_ALL))
-		job->bytes = pinring_jobs_end(ring, pinring_job_withdrawable, 0, -ECANCELED);
+	if (job->opcode == PINRING_OP_CANCEL)
+		ret = pinring_cancel(job, sqe->addr, &ended);
 
 	spin_lock_irq(&pdev->lock);
-	if (job->opcode == PINRING_OP_CANCEL && !(sqe->flags & PINRING_SQE_ALL)) {
-		job->error = pinring_cancel_one(ring, sqe->addr);
-		job->bytes = !job->error;
+	/* Close or unbind may have been first. */
+	if (job->state != PINRING_JOB_SETTLED) {
+		job->error = ret;
+		job->bytes = ended;
+		/* A DRAIN is settled by pinring_ring_post() when it is the oldest. */
+		if (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs))
+			pinring_job_settle(job);
 	}
-	/* A DRAIN is settled by pinring_ring_post() when it is the oldest. */
-	if (job->state != PINRING_JOB_SETTLED &&
-	    (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs)))
-		pinring_job_settle(job);
 	spin_unlock_irq(&pdev->lock);
 }
 

@@ -106,7 +106,7 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	info->abi = PINRING_ABI_VERSION;
 	info->features = PINRING_FEAT_SPLIT | PINRING_FEAT_WINDOW | PINRING_FEAT_IOVEC |
 			 PINRING_FEAT_BUFFERS | PINRING_FEAT_EVENTFD | PINRING_FEAT_WITHDRAW |
-			 PINRING_FEAT_DRAIN | PINRING_FEAT_BATCH;
+			 PINRING_FEAT_ABORT | PINRING_FEAT_DRAIN | PINRING_FEAT_BATCH;
 	info->directions = (send->dma ? PINRING_DIR_SEND : 0) | (recv->dma ? PINRING_DIR_RECV : 0);
 	pinring_port_facts(pdev);
 	if (recv->dma && recv->quirk->exact_short)

@@ -33,7 +33,7 @@
  *	ENOTTY		no such ioctl
  *	EOPNOTSUPP	known, but not available here: its feature bit is off,
  *			or the device has no such direction, or the ring has
- *			not claimed it
+ *			not claimed it; an abort where others would be reset
  *	ENXIO		this file has no ring: SETUP comes first, close() ends it
  *	EEXIST		this file has a ring already; this buffer index is taken,
  *			or all of them are (PINRING_BUFFER_ANY_INDEX)
@@ -56,8 +56,8 @@
  *			BD budget) in one packet: use PINRING_SQE_SPLIT, or a
  *			registered buffer in larger pages
  *	ENOENT		no job with that user_data; no buffer at that index
- *	EALREADY	the job has started and can't be withdrawn
- *	ECANCELED	the job was withdrawn before it started
+ *	EALREADY	the job has started and can't be withdrawn, or is ending
+ *	ECANCELED	the job was withdrawn before it started, or aborted
  *	ETIMEDOUT	the *job's* deadline passed
  *	EIO		the provider reported a transfer error
  *	EBADMSG		TLAST came before the length that was promised
@@ -314,6 +314,16 @@ struct pinring_iovec {
  * stays the kernel's until the job's CQE.
  *
  * A rejected SQE gets its own CQE and stops nothing behind it.
+ *
+ * CANCEL ends the oldest job of that user_data which it can end, or with
+ * PINRING_SQE_ALL every one: by itself those that have not started, with
+ * PINRING_SQE_ABORT those that have, too. They end with ECANCELED, and bytes
+ * tells what is known to have moved. An abort resets both channels; so nobody
+ * else may have claimed any direction of the device, nor this ring shared,
+ * or it answers EOPNOTSUPP and ends nothing. Of the ring's other jobs those
+ * that have started end with ECONNRESET, the others are handed over after the
+ * reset. ENTER returns after it, and the CANCEL's CQE comes after those of the
+ * jobs it ended; but for one whose pages are being pinned just then.
  *
  * Framing: without PINRING_SQE_SPLIT one job is one packet, and TLAST ends
  * it. With it, a job is packets of info.chunk bytes, the last one shorter,

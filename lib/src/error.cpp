@@ -60,9 +60,9 @@ const char* text_of(errc e) noexcept {
   case errc::not_found:
     return "there is no such job or buffer (any more)";
   case errc::already_started:
-    return "the job has started and can't be withdrawn: wait for it, or close the ring to stop it";
+    return "the job has started and can't be withdrawn: wait for it, or abort it";
   case errc::withdrawn:
-    return "withdrawn before it started";
+    return "withdrawn before it started, or aborted";
   case errc::deadline_passed:
     return "the deadline passed before the peer took or gave all of the data";
   case errc::transfer_failed:

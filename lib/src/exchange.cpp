@@ -12,8 +12,9 @@
 namespace dma::detail {
 namespace {
 
-// user_data of the jobs is the side's number, of their cancels this more.
+// user_data of the jobs is the side's number, of their cancels and aborts this more.
 constexpr std::uint64_t cancel_offset = 2;
+constexpr std::uint64_t abort_offset = 4;
 
 // Most transfers are over within this time, and then one system call does for both sides; when it
 // passes, the sides are waited for one by one, so that one's failure is seen while the other waits.
@@ -162,8 +163,10 @@ void exchange::collect() noexcept {
       side& s = sides_[c.user_data];
       *s.result = {.error = c.error, .bytes = c.bytes, .flags = c.flags};
       s.settled = !has(c.flags, completion_flags::more);
-    } else if (c.error == errc::already_started) {
-      sides_[c.user_data - cancel_offset].started = true;
+    } else if (c.user_data < abort_offset) {
+      sides_[c.user_data - cancel_offset].started = c.error == errc::already_started;
+    } else {
+      sides_[c.user_data - abort_offset].refused = c.error == errc::not_available;
     }
   }
 }
@@ -176,7 +179,9 @@ bool exchange::all_settled() const noexcept {
 }
 
 // A side whose partner has failed would wait for ever: it is withdrawn or, where it has started,
-// ended together with its channel. A requested stop withdraws, and ends only where asked to.
+// ended together with its channel. A requested stop withdraws, and aborts only where asked to;
+// where the kernel refuses that, as others have claims on the device, closing the ring does the
+// same.
 void exchange::decide() noexcept {
   for (std::size_t i = 0; i < sides_.size(); ++i) {
     side& s = sides_[i];
@@ -184,17 +189,21 @@ void exchange::decide() noexcept {
     if (!s.result || s.settled)
       continue;
     const bool alone = partner.result && partner.settled && partner.result->error;
-    const bool aborted = stopping_ && options_.abort_on_stop;
-    if ((alone || stopping_) && !s.cancelled) {
+    const bool abort = stopping_ && options_.abort_on_stop;
+    // There is room: the ring has a place for each job, and what was prepared before has left.
+    if (abort && !s.aborted) {
+      s.cancelled = s.aborted = true;
+      static_cast<void>(ring_.prepare(make_cancel(i, i + abort_offset, true)));
+    } else if ((alone || stopping_) && !s.cancelled) {
       s.cancelled = true;
-      // There is room: the ring has a place for each job and each cancel.
       static_cast<void>(ring_.prepare(make_cancel(i, i + cancel_offset, false)));
     }
-    if (s.started && (alone || aborted) && !limit_) {
+    if (limit_)
+      continue;
+    if (abort && s.refused)
       limit_ = clock::now();
-      if (alone && !aborted)
-        *limit_ += time_to_settle(partner.result->error);
-    }
+    else if (!abort && alone && s.started)
+      limit_ = clock::now() + time_to_settle(partner.result->error);
   }
 }
 

@@ -41,6 +41,8 @@ private:
     bool settled = false;
     bool cancelled = false; // a cancel was prepared
     bool started = false;   // … and answered that it is too late
+    bool aborted = false;   // an abort was prepared
+    bool refused = false;   // … and answered that it can't be
   };
   static constexpr std::size_t sending = 0;
   static constexpr std::size_t receiving = 1;

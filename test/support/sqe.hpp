@@ -39,6 +39,16 @@ namespace support {
   return make_sqe(PINRING_OP_CANCEL, user_data, PINRING_SQE_ALL);
 }
 
+[[nodiscard]] inline pinring_sqe make_abort(std::uint64_t target, std::uint64_t user_data) {
+  auto sqe = make_cancel(target, user_data);
+  sqe.flags |= PINRING_SQE_ABORT;
+  return sqe;
+}
+
+[[nodiscard]] inline pinring_sqe make_abort_all(std::uint64_t user_data) {
+  return make_sqe(PINRING_OP_CANCEL, user_data, PINRING_SQE_ALL | PINRING_SQE_ABORT);
+}
+
 [[nodiscard]] inline pinring_sqe make_send(std::span<const std::byte> bytes,
                                            std::uint64_t user_data, std::uint32_t flags = 0) {
   auto sqe = make_sqe(PINRING_OP_SEND, user_data, flags);

@@ -249,25 +249,9 @@ void fake_kernel::take(fake_ring& r, const pinring_sqe& sqe) {
   case PINRING_OP_DRAIN:
     r.post(sqe.user_data, 0);
     return;
-  case PINRING_OP_CANCEL: {
-    const bool all = sqe.flags & PINRING_SQE_ALL;
-    int result = all ? 0 : -ENOENT;
-    std::uint64_t ended = 0;
-    for (std::size_t i = 0; i < r.jobs.size();) {
-      const std::uint64_t user_data = r.jobs[i].sqe.user_data;
-      if (!all && user_data != sqe.addr) {
-        ++i;
-      } else if (r.jobs[i].started) {
-        result = all ? 0 : -EALREADY;
-        ++i;
-      } else {
-        r.finish(user_data, -ECANCELED);
-        ++ended;
-      }
-    }
-    r.post(sqe.user_data, ended ? 0 : result, ended);
+  case PINRING_OP_CANCEL:
+    cancel(r, sqe);
     return;
-  }
   default:
     break;
   }
@@ -282,6 +266,38 @@ void fake_kernel::take(fake_ring& r, const pinring_sqe& sqe) {
   r.jobs.push_back(job);
   if (on_job)
     on_job(r, r.jobs.back());
+}
+
+void fake_kernel::cancel(fake_ring& r, const pinring_sqe& sqe) const {
+  const bool all = sqe.flags & PINRING_SQE_ALL;
+  const bool abort = sqe.flags & PINRING_SQE_ABORT;
+  if (abort && (!may_abort || (r.setup.flags & PINRING_SETUP_SHARED))) {
+    r.post(sqe.user_data, -EOPNOTSUPP);
+    return;
+  }
+  int result = all ? 0 : -ENOENT;
+  std::uint64_t ended = 0;
+  bool reset = false;
+  for (std::size_t i = 0; i < r.jobs.size() && (all || !ended);) {
+    const std::uint64_t user_data = r.jobs[i].sqe.user_data;
+    if (!all && user_data != sqe.addr) {
+      ++i;
+    } else if (r.jobs[i].started && !abort) {
+      result = all ? 0 : -EALREADY;
+      ++i;
+    } else {
+      reset |= r.jobs[i].started;
+      r.finish(user_data, -ECANCELED);
+      ++ended;
+    }
+  }
+  for (std::size_t i = 0; reset && i < r.jobs.size();) {
+    if (r.jobs[i].started)
+      r.finish(r.jobs[i].sqe.user_data, -ECONNRESET, 0, PINRING_CQE_COLLATERAL);
+    else
+      ++i;
+  }
+  r.post(sqe.user_data, ended ? 0 : result, ended);
 }
 
 int fake_kernel::add(fake_ring& r, pinring_buffer& b) {

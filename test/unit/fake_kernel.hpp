@@ -82,6 +82,7 @@ public:
   bool loaded = true;
   std::uint64_t memlock = 8 << 20;
   pid_t pid = 100;
+  bool may_abort = true;         // nobody else has a claim
   std::uint32_t first_index = 0; // where the queues' indices of a new ring start
   /// Called for a SEND or RECV that was taken. By default it stays among the jobs.
   std::function<void(fake_ring&, fake_job&)> on_job;
@@ -122,6 +123,7 @@ private:
   int set_up(file& f, pinring_setup& setup);
   int enter(fake_ring& r, pinring_enter& enter);
   void take(fake_ring& r, const pinring_sqe& sqe);
+  void cancel(fake_ring& r, const pinring_sqe& sqe) const;
   int add(fake_ring& r, pinring_buffer& b);
   int remove(fake_ring& r, pinring_buffer& b);
   std::uint32_t ready_of(int fd);

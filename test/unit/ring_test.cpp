@@ -255,6 +255,34 @@ TEST_CASE_METHOD(fixture, "a list is copied when it is prepared") {
   CHECK(kernel.ring().consumed.back().len == 2);
 }
 
+TEST_CASE_METHOD(fixture, "an abort ends what has started, and completes after it") {
+  kernel.on_job = [](test::fake_ring&, test::fake_job& job) { job.started = true; };
+  const dma::device device;
+  dma::ring ring{device};
+  std::vector<int> in(3), other(3);
+  check(ring.receive(in, 1));
+  check(ring.receive(other, 2));
+  check(ring.cancel(1, 3, true));
+  check(ring.submit_and_wait(3).error);
+  std::array<dma::completion, 4> done;
+  REQUIRE(ring.reap(done) == 3);
+  CHECK((done[0].user_data == 1 && done[0].error == dma::errc::withdrawn));
+  CHECK((done[1].user_data == 2 && done[1].error == dma::errc::collateral_reset));
+  CHECK((done[2].user_data == 3 && !done[2].error && done[2].bytes == 1));
+}
+
+TEST_CASE_METHOD(fixture, "an abort on a shared claim is not available, and ends nothing") {
+  kernel.on_job = [](test::fake_ring&, test::fake_job& job) { job.started = true; };
+  const dma::device device;
+  dma::ring ring{device, {.shared = true}};
+  std::vector<int> in(3);
+  check(ring.receive(in, 1));
+  check(ring.cancel_all(2, true));
+  check(ring.submit_and_wait(1).error);
+  CHECK(ring.reap()->error == dma::errc::not_available);
+  CHECK(ring.outstanding() == 1);
+}
+
 TEST_CASE_METHOD(fixture, "closing with work in flight withdraws it, and what was not submitted") {
   const dma::device device;
   std::vector<int> in(3), never(3);

@@ -340,14 +340,44 @@ TEST_CASE_METHOD(fixture, "a stop lets what has started go on") {
   CHECK(result.bytes == 4000);
 }
 
-TEST_CASE_METHOD(fixture, "a stop ends what has started where that was asked for") {
+TEST_CASE_METHOD(fixture, "a stop aborts what has started where that was asked for") {
   start_only();
   std::stop_source stop;
   kernel.on_wait = [&](test::fake_ring&) {
     stop.request_stop();
     return false;
   };
-  const auto result = dma::receive(device, in, {.stop = stop.get_token(), .abort_on_stop = true});
+  const auto result =
+      dma::receive(device, in, {.keep = true, .stop = stop.get_token(), .abort_on_stop = true});
+  CHECK(result.error == errc::withdrawn);
+  CHECK(kernel.ring().consumed.back().flags == PINRING_SQE_ABORT);
+  CHECK(kernel.open_files() == 2); // the claim is kept: nothing had to be closed
+}
+
+TEST_CASE_METHOD(fixture, "an abort of both sides ends one, and resets the other or ends it too") {
+  start_only();
+  std::stop_source stop;
+  kernel.on_wait = [&](test::fake_ring&) {
+    stop.request_stop();
+    return false;
+  };
+  const auto result =
+      dma::transfer(device, out, in, {.stop = stop.get_token(), .abort_on_stop = true});
+  CHECK(result.sent.error == errc::withdrawn);
+  CHECK(result.received.error == errc::collateral_reset);
+  CHECK(kernel.open_files() == 1);
+}
+
+TEST_CASE_METHOD(fixture, "where others have claims, a stop that is to abort closes the ring") {
+  start_only();
+  kernel.may_abort = false;
+  std::stop_source stop;
+  kernel.on_wait = [&](test::fake_ring&) {
+    stop.request_stop();
+    return false;
+  };
+  const auto result =
+      dma::receive(device, in, {.keep = true, .stop = stop.get_token(), .abort_on_stop = true});
   CHECK(result.error == errc::collateral_reset);
   CHECK(kernel.open_files() == 1);
 }

@@ -43,7 +43,7 @@ enum class errc : int {
   message_too_long = EMSGSIZE,   ///< longer than one packet can be
   not_found = ENOENT,            ///< no job with that user_data, or no buffer at that index
   already_started = EALREADY,    ///< the job can't be withdrawn any more
-  withdrawn = ECANCELED,         ///< the job was withdrawn before it started
+  withdrawn = ECANCELED,         ///< the job was withdrawn or aborted
   deadline_passed = ETIMEDOUT,   ///< the job's own deadline passed
   transfer_failed = EIO,         ///< the DMA engine reported an error
   ended_early = EBADMSG,         ///< TLAST came before the promised length

@@ -129,14 +129,18 @@ public:
   template <temporary_container R>
   std::error_code receive(R&&, std::uint64_t, const receive_options& = {}) = delete;
 
-  /// Withdraws the jobs of that user_data which have not started; they complete with
+  /// Withdraws the oldest job of that user_data which has not started; it completes with
   /// errc::withdrawn. The cancel itself completes with `bytes` jobs ended, or with errc::not_found,
   /// or errc::already_started.
-  /// @param abort also end what has started: resets both channels of the device, and is not
-  ///        available on shared claims, nor without feature::abort.
+  /// @param abort also end one that has started, with errc::withdrawn and the bytes that are known
+  ///        to have moved. This resets both channels of the device: what else of this ring has
+  ///        started ends with errc::collateral_reset. It completes with errc::not_available, and
+  ///        nothing is ended, where another ring has claimed a direction of the device or this one
+  ///        has claimed shared. submit() returns after the reset, and the cancel completes after
+  ///        the jobs that it ended.
   [[nodiscard]] std::error_code cancel(std::uint64_t job, std::uint64_t user_data,
                                        bool abort = false) noexcept;
-  /// The same for every job of this ring.
+  /// The same for every job of this ring, of which those are ended that can be.
   [[nodiscard]] std::error_code cancel_all(std::uint64_t user_data, bool abort = false) noexcept;
   /// Completes when everything that was submitted before it has.
   [[nodiscard]] std::error_code drain(std::uint64_t user_data) noexcept;

@@ -67,7 +67,8 @@ struct transfer_options {
   bool keep = false;
   /// Requesting a stop withdraws what has not started (errc::withdrawn); what has goes on.
   std::stop_token stop{};
-  /// Requesting a stop ends what has started as well, which resets both channels.
+  /// Requesting a stop ends what has started as well, which resets both channels: with
+  /// errc::withdrawn, or errc::collateral_reset for the side that the other one's end has reset.
   bool abort_on_stop = false;
 };
 
