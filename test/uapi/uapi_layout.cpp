@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -388,6 +390,16 @@ TEST_CASE("A coherent device has no cache-line rule") {
     CHECK(info.cacheline == 1);
   else
     CHECK(info.cacheline > 1);
+}
+
+TEST_CASE("INFO says whether the kernel may copy what is mapped") {
+  std::ifstream cmdline("/proc/cmdline");
+  const std::string words(std::istreambuf_iterator<char>(cmdline), {});
+  REQUIRE_FALSE(words.empty());
+  const bool forced = words.find("swiotlb=") != words.npos && words.find("force") != words.npos;
+
+  // loop0 reaches all memory, so nothing is copied unless the kernel was told to.
+  CHECK(((info_of("loop0").flags & PINRING_INFO_MAY_BOUNCE) != 0) == forced);
 }
 
 TEST_CASE("The limits are such that something can be done") {

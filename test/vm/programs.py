@@ -2,7 +2,7 @@
 """programs.toml, in test/ and in its folders: which programs run in the guest, and how."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .paths import ROOT
@@ -26,6 +26,14 @@ class Program:
 
 KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str,
          "tiers": list, "keeps_pins": bool}
+AGAIN = {"names": list, "cmdline": str, "tiers": list}
+
+
+def _tiers(entry: dict[str, Any], file: str, name: str) -> tuple[str, ...]:
+    tiers = tuple(entry.get("tiers", Program.tiers))
+    if not tiers or set(tiers) - set(Program.tiers):
+        raise Failure(f"{file}: {name}: tiers are {', '.join(Program.tiers)}")
+    return tiers
 
 
 def _program(entry: dict[str, Any], file: str) -> Program:
@@ -39,14 +47,33 @@ def _program(entry: dict[str, Any], file: str) -> Program:
         raise Failure(f"{file}: {name}: name and deadline are needed")
     if entry.get("user", "user") not in ("user", "root"):
         raise Failure(f"{file}: {name}: user is \"user\" or \"root\"")
-    entry["tiers"] = tuple(entry.get("tiers", Program.tiers))
-    if not entry["tiers"] or set(entry["tiers"]) - set(Program.tiers):
-        raise Failure(f"{file}: {name}: tiers are {', '.join(Program.tiers)}")
+    entry["tiers"] = _tiers(entry, file, name)
     return Program(**entry)
+
+
+def _again(entry: dict[str, Any], file: str, programs: list[Program]) -> list[Program]:
+    """Programs that are listed already, on a further boot with other words for the kernel."""
+    if set(entry) != set(AGAIN) or not all(isinstance(entry[word], kind) for word, kind in AGAIN.items()):
+        raise Failure(f"{file}: [[again]] wants {', '.join(f'{word} (a {kind.__name__})' for word, kind in AGAIN.items())}")
+    by_name = {program.name: program for program in programs}
+    unknown = sorted(set(entry["names"]) - set(by_name))
+    if unknown:
+        raise Failure(f"{file}: [[again]] names {', '.join(unknown)}, which no [[program]] does")
+    return [replace(by_name[name], cmdline=entry["cmdline"], tiers=_tiers(entry, file, "[[again]]"), smoke=True)
+            for name in entry["names"]]
+
+
+def _refuse_twice(programs: list[Program]) -> None:
+    """Once for each of the kernel's command lines, or two lines of the report could not be told apart."""
+    runs = [f"{program.name} {program.cmdline}".strip() for program in programs]
+    twice = {run for run in runs if runs.count(run) > 1}
+    if twice:
+        raise Failure(f"listed twice in {TESTS.name}/**/programs.toml: {', '.join(sorted(twice))}")
 
 
 def read() -> list[Program]:
     programs: list[Program] = []
+    again: list[tuple[dict[str, Any], str]] = []
     for path in (*sorted(TESTS.glob("*/programs.toml")), TESTS / "programs.toml"):
         file = str(path.relative_to(ROOT))
         try:
@@ -54,8 +81,8 @@ def read() -> list[Program]:
         except tomllib.TOMLDecodeError as error:
             raise Failure(f"{file}: {error}") from error
         programs += [_program(entry, file) for entry in found.get("program", [])]
-    names = [program.name for program in programs]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise Failure(f"listed twice in {TESTS.name}/**/programs.toml: {', '.join(sorted(twice))}")
-    return programs
+        again += [(entry, file) for entry in found.get("again", [])]
+    _refuse_twice(programs)
+    further = [program for entry, file in again for program in _again(entry, file, programs)]
+    _refuse_twice(programs + further)
+    return programs + further

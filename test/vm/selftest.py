@@ -105,6 +105,20 @@ class TierTest(unittest.TestCase):
         self.assertIn("pinring-axi-dma,label=align8,stream=loopback,dre=off,data-width=64", devices)
 
     def test_a_program_of_one_tier_is_not_run_on_another(self) -> None:
-        listed = {program.name: program for program in read()}
+        listed = {program.name: program for program in read() if not program.cmdline}
         self.assertNotIn("stock", listed["axidma_clean_run"].tiers)
         self.assertEqual(listed["uapi_layout"].tiers, Program.tiers)
+
+
+class ProgramsTest(unittest.TestCase):
+    """What the lists of programs mean."""
+
+    def test_a_program_that_runs_again_runs_on_every_kernel_with_its_own_words(self) -> None:
+        plain, again = [program for program in read() if program.name == "memlock"]
+        self.assertEqual((plain.cmdline, plain.tiers), ("", Program.tiers))
+        self.assertTrue(again.cmdline.startswith("swiotlb="))
+        self.assertEqual((again.smoke, again.tiers, again.deadline), (True, ("stock",), plain.deadline))
+
+    def test_no_two_lines_of_the_report_have_one_name(self) -> None:
+        runs = [(program.name, program.cmdline) for program in read()]
+        self.assertEqual(len(set(runs)), len(runs))

@@ -132,7 +132,7 @@ def _boot(where: Tier, kernel: Kernel, group: list[Program], kos: list[Path], fi
           report: Report, args: argparse.Namespace, check_judge: bool) -> None:
     """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
     cmdline = group[0].cmdline
-    label = re.sub(r"[ =]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
+    label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
     initramfs = image.write(space.folder / f"initramfs-{label}", where.arch,
                             image.Contents(modules=kos, programs=files))
     while group:
@@ -147,7 +147,8 @@ def _programs(report: Report, where: Tier, wanted: list[Program], everything: bo
     name = f"programs for {where.arch.debian}"
     try:
         build = where.programs()
-        files = build_programs(build, [program.name for program in wanted], space.folder / f"programs-{build.name}")
+        names = dict.fromkeys(program.name for program in wanted)
+        files = build_programs(build, names, space.folder / f"programs-{build.name}")
         unlisted = _unlisted(build, programs.read()) if everything else []
     except Failure as failure:
         report.bad(name, time.monotonic() - started, "does not build", str(failure))
@@ -198,14 +199,16 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
 
 def test(args: argparse.Namespace) -> int:
     listed = programs.read()
-    by_name = {program.name: program for program in listed}
+    by_name: dict[str, list[Program]] = {}
+    for program in listed:
+        by_name.setdefault(program.name, []).append(program)
     parts = ("unit", "model", *tier.TIERS)
     unknown = [name for name in args.names if name not in by_name and name not in parts]
     if unknown:
         raise Failure(f"no such test: {', '.join(unknown)}\n"
                       f"There are: {' '.join(parts)} {' '.join(by_name)}")
     chosen = [name for name in parts if name in args.names or not args.names]
-    single = [by_name[name] for name in args.names if name in by_name]
+    single = [program for name in args.names for program in by_name.get(name, [])]
     if args.rest and (chosen or not single):
         raise Failure("what follows \"--\" goes to the programs that are named: name them")
     tiers = {name: tier.named(name) for name in chosen if name in tier.TIERS}
