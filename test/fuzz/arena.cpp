@@ -31,7 +31,7 @@ void* reserve(void* at, std::size_t bytes, int flags) {
 
 } // namespace
 
-arena::arena(random_stream& random) {
+arena::arena(support::random_stream& random) {
   void* at = reserve(nullptr, reserved_bytes, 0);
   if (at == MAP_FAILED)
     throw std::system_error(errno, std::generic_category(), "mmap of the arena");
@@ -50,7 +50,8 @@ arena::~arena() {
   ::munmap(reserved_, reserved_bytes);
 }
 
-std::span<std::byte> arena::some(random_stream& random, std::size_t most, std::size_t align) {
+std::span<std::byte> arena::some(support::random_stream& random, std::size_t most,
+                                 std::size_t align) {
   auto index = static_cast<std::size_t>(random.below(places));
   // One that can't be used is named, too: EFAULT is an outcome. But not the usual one.
   constexpr unsigned tries = 3;
@@ -68,7 +69,7 @@ std::span<std::byte> arena::some(random_stream& random, std::size_t most, std::s
   return {at(index) + offset, length};
 }
 
-std::uint64_t arena::address(random_stream& random) const {
+std::uint64_t arena::address(support::random_stream& random) const {
   auto offset = random.below(bytes);
   if (random.chance(50))
     offset = offset / support::page_bytes() * support::page_bytes();
@@ -84,7 +85,7 @@ void arena::clear(std::size_t index) {
   here = {};
 }
 
-void arena::map(std::size_t index, random_stream& random) {
+void arena::map(std::size_t index, support::random_stream& random) {
   clear(index);
   auto& here = places_[index];
   const auto page = support::page_bytes();
@@ -141,7 +142,7 @@ void arena::move(std::size_t from, std::size_t to) {
     ::munmap(hole, places_[to].mapped);
 }
 
-int arena::advise(std::size_t index, random_stream& random) {
+int arena::advise(std::size_t index, support::random_stream& random) {
   static constexpr std::array advice = {
       MADV_DONTNEED, MADV_DONTNEED,  MADV_DONTNEED, MADV_FREE,       MADV_REMOVE,
       MADV_COLD,     MADV_PAGEOUT,   MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTFORK,
@@ -153,7 +154,7 @@ int arena::advise(std::size_t index, random_stream& random) {
                    random.pick(advice));
 }
 
-void arena::meddle(random_stream& random, tally& counts) {
+void arena::meddle(support::random_stream& random, tally& counts) {
   static constexpr std::array protections = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE,
                                              PROT_READ | PROT_WRITE, PROT_WRITE};
   const auto index = static_cast<std::size_t>(random.below(places));

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 #include "tally.hpp"
 
 namespace fuzz {
@@ -24,21 +24,21 @@ public:
   /// Flipping bits below this one leads nowhere outside.
   static constexpr std::size_t bytes = std::size_t{16} << 20;
 
-  explicit arena(random_stream& random);
+  explicit arena(support::random_stream& random);
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
   ~arena();
 
   /// Some bytes of one place that was mapped when it was last looked at.
-  [[nodiscard]] std::span<std::byte> some(random_stream& random, std::size_t most,
+  [[nodiscard]] std::span<std::byte> some(support::random_stream& random, std::size_t most,
                                           std::size_t align);
   /// Any address inside.
-  [[nodiscard]] std::uint64_t address(random_stream& random) const;
+  [[nodiscard]] std::uint64_t address(support::random_stream& random) const;
   /// A place that is left alone by meddle(), to map something else into. It is the last.
   [[nodiscard]] std::byte* own_place() const { return base_ + places * place_bytes; }
 
   /// One random change, counted.
-  void meddle(random_stream& random, tally& counts);
+  void meddle(support::random_stream& random, tally& counts);
 
 private:
   struct place {
@@ -48,10 +48,10 @@ private:
   };
 
   [[nodiscard]] std::byte* at(std::size_t index) const { return base_ + index * place_bytes; }
-  void map(std::size_t index, random_stream& random);
+  void map(std::size_t index, support::random_stream& random);
   void clear(std::size_t index);
   void move(std::size_t from, std::size_t to);
-  int advise(std::size_t index, random_stream& random);
+  int advise(std::size_t index, support::random_stream& random);
 
   std::byte* reserved_ = nullptr;
   std::byte* base_ = nullptr;

@@ -51,7 +51,7 @@ calls::~calls() {
   ::munmap(pages_, pages * support::page_bytes());
 }
 
-calls::argument calls::proper(random_stream& random) {
+calls::argument calls::proper(support::random_stream& random) {
   argument what{};
   switch (random.below(7)) {
   case 0: {
@@ -115,7 +115,7 @@ calls::argument calls::proper(random_stream& random) {
   return what;
 }
 
-void calls::spoil(random_stream& random, argument& what) const {
+void calls::spoil(support::random_stream& random, argument& what) const {
   auto* const halves = reinterpret_cast<std::uint32_t*>(what.words);
   for (auto n = random.below(4); n > 0; --n) {
     const auto at = random.below(what.size / sizeof(std::uint32_t));
@@ -163,7 +163,7 @@ void calls::spoil(random_stream& random, argument& what) const {
   }
 }
 
-void* calls::place(random_stream& random, const argument& what) {
+void* calls::place(support::random_stream& random, const argument& what) {
   const auto page = support::page_bytes();
   auto* const from = pages_ + writable * page;
   const auto way = random.below(100);
@@ -202,7 +202,7 @@ void calls::check(kind counted, int error) {
                             std::strerror(error));
 }
 
-void calls::ioctl(random_stream& random) {
+void calls::ioctl(support::random_stream& random) {
   auto what = proper(random);
   if (random.chance(80))
     spoil(random, what);
@@ -210,7 +210,7 @@ void calls::ioctl(random_stream& random) {
   check(what.counted, support::call(files_.some(random), what.request, at).error());
 }
 
-void calls::buffer(random_stream& random) {
+void calls::buffer(support::random_stream& random) {
   pinring_buffer buffer{};
   buffer.size = sizeof(buffer);
   buffer.index = static_cast<std::uint32_t>(random.below(grammar::buffers));
@@ -237,7 +237,7 @@ void calls::buffer(random_stream& random) {
     grammar_->registered(buffer.index, buffer.len);
 }
 
-void calls::readiness(random_stream& random) {
+void calls::readiness(support::random_stream& random) {
   std::array<epoll_event, 4> events{};
   std::uint64_t value = 0;
   long result = 0;
@@ -277,7 +277,7 @@ void calls::readiness(random_stream& random) {
   counts_.count(kind::ready, result < 0 ? errno : 0);
 }
 
-void calls::file(random_stream& random) {
+void calls::file(support::random_stream& random) {
   const int fd = files_.some(random);
   std::array<char, 16> bytes{};
   long result = 0;

@@ -9,7 +9,7 @@
 #include "arena.hpp"
 #include "descriptors.hpp"
 #include "grammar.hpp"
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 #include "tally.hpp"
 
 namespace fuzz {
@@ -30,13 +30,13 @@ public:
 
   /// An ioctl: a structure as it should be, spoiled in up to three places, somewhere in memory of
   /// some kind; or a number that is none of ours.
-  void ioctl(random_stream& random);
+  void ioctl(support::random_stream& random);
   /// BUFFER_ADD, _UPDATE or _REMOVE as a program would do it.
-  void buffer(random_stream& random);
+  void buffer(support::random_stream& random);
   /// poll, epoll, eventfd.
-  void readiness(random_stream& random);
+  void readiness(support::random_stream& random);
   /// Whatever else a file may be asked: read, mmap, fcntl.
-  void file(random_stream& random);
+  void file(support::random_stream& random);
 
 private:
   struct argument {
@@ -46,10 +46,10 @@ private:
     std::uint64_t words[sizeof(pinring_info) / sizeof(std::uint64_t)];
   };
 
-  [[nodiscard]] argument proper(random_stream& random);
-  void spoil(random_stream& random, argument& what) const;
+  [[nodiscard]] argument proper(support::random_stream& random);
+  void spoil(support::random_stream& random, argument& what) const;
   /// Copies the argument to a place that fits, or does not fit, or is none.
-  [[nodiscard]] void* place(random_stream& random, const argument& what);
+  [[nodiscard]] void* place(support::random_stream& random, const argument& what);
   void check(kind counted, int error);
 
   descriptors& files_;

@@ -82,7 +82,7 @@ void descriptors::put(std::size_t where, int fd) {
     ::close(old);
 }
 
-int descriptors::some(random_stream& random) const {
+int descriptors::some(support::random_stream& random) const {
   if (random.chance(60))
     return main();
   // A number that is nobody's; not the first ones, which are this process's own.
@@ -91,7 +91,7 @@ int descriptors::some(random_stream& random) const {
                           : random.pick(fds_).load();
 }
 
-void descriptors::meddle(random_stream& random) {
+void descriptors::meddle(support::random_stream& random) {
   // The first three stay for the whole episode.
   const auto where = 3 + static_cast<std::size_t>(random.below(most - 3));
   std::array<int, 2> pipe{-1, -1};

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <string>
 
-#include "random_stream.hpp"
 #include "support/device.hpp"
+#include "support/random_stream.hpp"
 #include "tally.hpp"
 
 namespace fuzz {
@@ -44,9 +44,9 @@ public:
   [[nodiscard]] int event() const { return event_.get(); }
   [[nodiscard]] int epoll() const { return epoll_.get(); }
 
-  [[nodiscard]] int some(random_stream& random) const;
+  [[nodiscard]] int some(support::random_stream& random) const;
   /// Opens, duplicates, gives away, takes over or closes one. Not from two threads at once.
-  void meddle(random_stream& random);
+  void meddle(support::random_stream& random);
 
 private:
   void put(std::size_t where, int fd);

@@ -56,7 +56,7 @@ private:
     }
   }
 
-  random_stream random_;
+  support::random_stream random_;
   calls calls_;
   std::atomic<bool> stop_ = false;
   std::thread thread_; // last: it uses all the others
@@ -101,7 +101,7 @@ private:
   void inherit();
   void reap_child(bool now);
 
-  random_stream random_;
+  support::random_stream random_;
   tally& counts_;
   slot& slot_;
   descriptors files_;
@@ -211,7 +211,7 @@ void player::inherit() {
     return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const alarm interrupts(alarm_period_us);
-  random_stream random(seed);
+  support::random_stream random(seed);
   constexpr unsigned steps = 40;
   for (unsigned i = 0; i < steps; ++i) {
     if (random.chance(70))
@@ -313,14 +313,14 @@ void player::play() {
 } // namespace
 
 bool is_wild(std::uint64_t seed) {
-  return random_stream(seed_of(seed, 1)).chance(wild_percent);
+  return support::random_stream(support::seed_of(seed, 1)).chance(wild_percent);
 }
 
 void run_episode(std::uint64_t seed, std::span<const device> devices, const exchange& others,
                  tally& counts, slot& mine) {
   alarm::prepare();
   const alarm interrupts(alarm_period_us);
-  random_stream random(seed_of(seed, 2));
+  support::random_stream random(support::seed_of(seed, 2));
   player(seed, devices[random.below(devices.size())], others, counts, mine).play();
   counts.episodes.fetch_add(1);
 }

@@ -20,7 +20,7 @@ grammar::grammar(const pinring_info& info, arena& memory, const temper& kind,
     : info_(info), memory_(memory), temper_(kind),
       align_(std::max({info.send_align, info.recv_align, info.cacheline})), arrays_(sq_entries) {}
 
-std::uint64_t grammar::deadline(random_stream& random, std::uint32_t& flags) const {
+std::uint64_t grammar::deadline(support::random_stream& random, std::uint32_t& flags) const {
   if (random.chance(temper_.endless_percent))
     return random.chance(50) ? 0 : PINRING_DEADLINE_NONE;
   auto ns = random.between(temper_.shortest_deadline_ns, temper_.longest_deadline_ns);
@@ -31,7 +31,7 @@ std::uint64_t grammar::deadline(random_stream& random, std::uint32_t& flags) con
   return ns;
 }
 
-void grammar::pieces(random_stream& random, sentence& of, std::uint32_t index,
+void grammar::pieces(support::random_stream& random, sentence& of, std::uint32_t index,
                      std::uint64_t length) {
   auto& array = arrays_[index % arrays_.size()];
   const auto count = random.between(1, most_pieces);
@@ -46,7 +46,7 @@ void grammar::pieces(random_stream& random, sentence& of, std::uint32_t index,
   of.sqe.len = count;
 }
 
-sentence grammar::transfer(random_stream& random, std::uint8_t opcode, std::uint32_t index,
+sentence grammar::transfer(support::random_stream& random, std::uint8_t opcode, std::uint32_t index,
                            std::uint64_t length) {
   sentence result;
   auto& sqe = result.sqe;
@@ -85,7 +85,7 @@ sentence grammar::transfer(random_stream& random, std::uint8_t opcode, std::uint
 }
 
 // One thing, so that the check behind it is what is asked.
-void grammar::spoil(random_stream& random, sentence& what) const {
+void grammar::spoil(support::random_stream& random, sentence& what) const {
   auto& sqe = what.sqe;
   what.well_formed = false;
   switch (random.below(12)) {
@@ -134,7 +134,7 @@ void grammar::spoil(random_stream& random, sentence& what) const {
     sqe.deadline_ns = 1 + sqe.deadline_ns % temper_.longest_deadline_ns;
 }
 
-sentence grammar::make(random_stream& random, std::uint32_t index, std::uint64_t user_data,
+sentence grammar::make(support::random_stream& random, std::uint32_t index, std::uint64_t user_data,
                        std::uint64_t some_other) {
   sentence result;
   const auto way = random.below(100);

@@ -9,7 +9,7 @@
 #include <pinring.h>
 
 #include "arena.hpp"
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 
 namespace fuzz {
 
@@ -41,8 +41,8 @@ public:
 
   /// The one for the SQ's entry `index`, with this user_data. A send that was announced by a
   /// receive comes next.
-  [[nodiscard]] sentence make(random_stream& random, std::uint32_t index, std::uint64_t user_data,
-                              std::uint64_t some_other);
+  [[nodiscard]] sentence make(support::random_stream& random, std::uint32_t index,
+                              std::uint64_t user_data, std::uint64_t some_other);
 
   /// What is known of a registered buffer; nobody promises that it is still there.
   void registered(std::uint32_t index, std::uint64_t bytes) { registered_[index] = bytes; }
@@ -51,11 +51,12 @@ public:
   void also_name(std::span<std::byte> bytes) { extra_ = bytes; }
 
 private:
-  [[nodiscard]] sentence transfer(random_stream& random, std::uint8_t opcode, std::uint32_t index,
-                                  std::uint64_t length);
-  [[nodiscard]] std::uint64_t deadline(random_stream& random, std::uint32_t& flags) const;
-  void pieces(random_stream& random, sentence& of, std::uint32_t index, std::uint64_t length);
-  void spoil(random_stream& random, sentence& what) const;
+  [[nodiscard]] sentence transfer(support::random_stream& random, std::uint8_t opcode,
+                                  std::uint32_t index, std::uint64_t length);
+  [[nodiscard]] std::uint64_t deadline(support::random_stream& random, std::uint32_t& flags) const;
+  void pieces(support::random_stream& random, sentence& of, std::uint32_t index,
+              std::uint64_t length);
+  void spoil(support::random_stream& random, sentence& what) const;
 
   pinring_info info_;
   arena& memory_;

@@ -22,7 +22,7 @@ void store(std::uint32_t* to, std::uint32_t value) {
 
 } // namespace
 
-bool job_ring::set_up(random_stream& random, std::uint32_t directions, std::byte* at) {
+bool job_ring::set_up(support::random_stream& random, std::uint32_t directions, std::byte* at) {
   layout_ = {};
   layout_.size = sizeof(layout_);
   layout_.flags = random.chance(85) ? PINRING_SETUP_SHARED : 0;
@@ -60,7 +60,7 @@ std::uint32_t job_ring::unsubmitted() const {
   return tail_ - load(sq_head());
 }
 
-void job_ring::push(random_stream& random, grammar& of, std::uint32_t most) {
+void job_ring::push(support::random_stream& random, grammar& of, std::uint32_t most) {
   auto used = unsubmitted();
   if (used > layout_.sq_entries) // only a scribbler makes it so
     used = 0;

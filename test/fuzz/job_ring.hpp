@@ -8,7 +8,7 @@
 #include <pinring.h>
 
 #include "ledger.hpp"
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 #include "tally.hpp"
 
 namespace fuzz {
@@ -23,7 +23,8 @@ public:
   ~job_ring() { unmap(); }
 
   /// SETUP of any size, and the mapping; where `at` says, if it does. False when there is none.
-  [[nodiscard]] bool set_up(random_stream& random, std::uint32_t directions, std::byte* at);
+  [[nodiscard]] bool set_up(support::random_stream& random, std::uint32_t directions,
+                            std::byte* at);
   void unmap();
 
   [[nodiscard]] std::span<std::byte> mapping() const { return map_; }
@@ -39,7 +40,7 @@ public:
   [[nodiscard]] pinring_sqe& sqe_at(std::uint32_t index) const;
 
   /// Fills up to `most` free entries and publishes them.
-  void push(random_stream& random, grammar& of, std::uint32_t most);
+  void push(support::random_stream& random, grammar& of, std::uint32_t most);
   /// ENTER for what was published, with these bounds. @return the errno.
   int enter(std::uint32_t to_submit, std::uint32_t min_complete, std::uint64_t deadline_ns);
   /// Takes up to `most` completions.

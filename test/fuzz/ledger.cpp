@@ -25,7 +25,7 @@ std::string text_of(const pinring_cqe& cqe) {
 
 } // namespace
 
-std::uint64_t ledger::some_user_data(random_stream& random) const {
+std::uint64_t ledger::some_user_data(support::random_stream& random) const {
   const auto back = random.small(std::min<std::uint64_t>(entries_.size(), 64));
   return tag | (entries_.size() - back);
 }

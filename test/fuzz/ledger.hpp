@@ -20,7 +20,7 @@ public:
   static constexpr std::uint64_t tag = 0x5EED'0000'0000'0000;
 
   [[nodiscard]] std::uint64_t next_user_data() const { return tag | entries_.size(); }
-  [[nodiscard]] std::uint64_t some_user_data(random_stream& random) const;
+  [[nodiscard]] std::uint64_t some_user_data(support::random_stream& random) const;
   void published(const sentence& what);
 
   /// Empty, or what is wrong with this completion.

@@ -7,7 +7,7 @@
 
 #include "arena.hpp"
 #include "job_ring.hpp"
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 #include "tally.hpp"
 
 namespace fuzz {
@@ -30,7 +30,7 @@ private:
 
   job_ring& ring_;
   const arena& memory_;
-  random_stream random_;
+  support::random_stream random_;
   tally& counts_;
   std::atomic<bool> stop_ = false;
   std::thread thread_; // last: it uses all the others

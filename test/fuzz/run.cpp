@@ -16,8 +16,8 @@
 #include <thread>
 #include <unistd.h>
 
-#include "meddler.hpp"
-#include "proof.hpp"
+#include "support/meddler.hpp"
+#include "support/proof.hpp"
 #include "support/vmstat.hpp"
 #include "support/wait.hpp"
 
@@ -59,7 +59,7 @@ void judge(int status, bool killed, tally& counts, slot& mine) {
 void work(const plan& how, std::uint64_t seed, const exchange& others, tally& counts, slot& mine) {
   constexpr unsigned killed_percent = 12;
   constexpr std::uint64_t longest_life_us = 400'000;
-  random_stream random(seed);
+  support::random_stream random(seed);
 
   while (!counts.stop) {
     const auto episode = how.episode.value_or(random.next());
@@ -171,7 +171,7 @@ void await_end(std::vector<pid_t>& processes, tally& counts) {
 void prove_all(const plan& how, tally& counts) {
   for (const auto& each : how.devices) {
     try {
-      prove_survived(each.name);
+      support::prove_survived(each.name);
     } catch (const std::exception& e) {
       counts.fail(counts.slots[0], each.name + " does not work any more: " + e.what());
     }
@@ -199,15 +199,16 @@ const tally& run(const plan& how) {
   std::vector<std::string> names;
   for (const auto& each : how.devices)
     names.push_back(each.name);
-  meddler switches(names);
+  support::meddler switches(names);
   const auto violations_before = switches.memory_violations();
   {
     const exchange others;
     std::vector<pid_t> processes;
-    processes.push_back(start([&] { switches.run(seed_of(how.seed, most_workers), counts); }));
+    processes.push_back(
+        start([&] { switches.run(support::seed_of(how.seed, most_workers), counts.stop); }));
     for (unsigned i = 0; i < how.workers; ++i)
-      processes.push_back(
-          start([&, i] { work(how, seed_of(how.seed, i), others, counts, counts.slots[i]); }));
+      processes.push_back(start(
+          [&, i] { work(how, support::seed_of(how.seed, i), others, counts, counts.slots[i]); }));
     watch(how, counts);
     await_end(processes, counts);
   }

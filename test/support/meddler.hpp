@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "support/board.hpp"
-#include "tally.hpp"
 
-namespace fuzz {
+namespace support {
 
 /// Turns the switches of what is behind the devices at random moments: engines that are held, BDs
 /// that fail, interrupts that are lost, packets of other lengths. Nothing that is not over soon,
@@ -18,8 +19,11 @@ public:
   /// @param devices those among these that have switches are meddled with.
   explicit meddler(const std::vector<std::string>& devices);
 
-  /// Until the run ends.
-  void run(std::uint64_t seed, const tally& counts);
+  static constexpr std::chrono::microseconds usual_pause{500'000};
+
+  /// Until it is told to stop, with pauses of at most this.
+  void run(std::uint64_t seed, const std::atomic<bool>& stop,
+           std::chrono::microseconds longest_pause = usual_pause);
   /// All switches as they were when this was made.
   void turn_back() { boards_.clear(); }
 
@@ -28,7 +32,7 @@ public:
   [[nodiscard]] std::uint64_t memory_violations() const;
 
 private:
-  std::vector<support::board> boards_;
+  std::vector<board> boards_;
 };
 
-} // namespace fuzz
+} // namespace support

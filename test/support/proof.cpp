@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "proof.hpp"
+#include "support/proof.hpp"
 
 #include <cstring>
 #include <stdexcept>
@@ -9,10 +9,8 @@
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
 
-namespace fuzz {
+namespace support {
 namespace {
-
-using namespace support;
 
 constexpr std::uint32_t both_ways = PINRING_DIR_SEND | PINRING_DIR_RECV;
 
@@ -55,4 +53,4 @@ void prove_survived(const std::string& device) {
   prove_a_loop(ring, device);
 }
 
-} // namespace fuzz
+} // namespace support

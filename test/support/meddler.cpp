@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "meddler.hpp"
+#include "support/meddler.hpp"
 
 #include <array>
 #include <chrono>
 #include <thread>
 
-#include "random_stream.hpp"
+#include "support/random_stream.hpp"
 
-namespace fuzz {
+namespace support {
 namespace {
-
-using support::board;
 
 struct board_switch {
   const char* file;
@@ -50,7 +48,6 @@ constexpr std::array switches = {
 };
 
 constexpr std::uint64_t longest_moment_us = 20'000;
-constexpr std::uint64_t longest_pause_us = 500'000;
 
 void wait_us(std::uint64_t us) {
   std::this_thread::sleep_for(std::chrono::microseconds(us));
@@ -72,9 +69,10 @@ meddler::meddler(const std::vector<std::string>& devices) {
   }
 }
 
-void meddler::run(std::uint64_t seed, const tally& counts) {
+void meddler::run(std::uint64_t seed, const std::atomic<bool>& stop,
+                  std::chrono::microseconds longest_pause) {
   random_stream random(seed);
-  while (!counts.stop && !boards_.empty()) {
+  while (!stop && !boards_.empty()) {
     auto& which = random.pick(boards_);
     const auto& what = random.pick(switches);
     if (!which.has(what.file))
@@ -85,7 +83,7 @@ void meddler::run(std::uint64_t seed, const tally& counts) {
       wait_us(random.small(longest_moment_us));
       what.set(which, before);
     }
-    wait_us(random.small(longest_pause_us));
+    wait_us(random.small(static_cast<std::uint64_t>(longest_pause.count())));
   }
 }
 
@@ -97,4 +95,4 @@ std::uint64_t meddler::memory_violations() const {
   return sum;
 }
 
-} // namespace fuzz
+} // namespace support

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <iterator>
 
-namespace fuzz {
+namespace support {
 
 /// Numbers that a seed determines, on every machine: what a run did can be done again. The
 /// generator is Vigna's SplitMix64, small enough that each thread has its own.
@@ -68,4 +68,4 @@ private:
   return mixed.next();
 }
 
-} // namespace fuzz
+} // namespace support
