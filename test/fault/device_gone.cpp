@@ -4,12 +4,10 @@
 #include "catch.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <poll.h>
-#include <string>
 #include <thread>
 
+#include "support/binding.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -27,45 +25,10 @@ const auto needed = support::needs{{"loop1"}}.switches().root();
 constexpr const char* device = "loop1";
 constexpr std::size_t bytes = 1000;
 
-/// A device that can be taken from its driver; given back by the destructor.
-class binding {
-public:
-  binding() {
-    const auto node = std::filesystem::path(device_path(device)).filename();
-    name_ = std::filesystem::canonical("/sys/class/misc" / node / "device").filename();
-  }
-  binding(const binding&) = delete;
-  binding& operator=(const binding&) = delete;
-  ~binding() {
-    if (unbound_)
-      write("bind");
-  }
-
-  void unbind() {
-    unbound_ = true;
-    if (!write("unbind"))
-      throw std::runtime_error("can't unbind " + name_);
-  }
-  void bind() {
-    unbound_ = false;
-    if (!write("bind"))
-      throw std::runtime_error("can't bind " + name_);
-  }
-
-private:
-  bool write(const char* file) const {
-    std::ofstream out(std::string("/sys/bus/platform/drivers/pinring/") + file);
-    return static_cast<bool>(out << name_ << std::flush);
-  }
-
-  std::string name_;
-  bool unbound_ = false;
-};
-
 } // namespace
 
 TEST_CASE("A device that is unbound and bound again works") {
-  binding loop1;
+  binding loop1(device);
   loop1.unbind();
   CHECK(device_path(device).empty());
 
@@ -74,7 +37,7 @@ TEST_CASE("A device that is unbound and bound again works") {
 }
 
 TEST_CASE("Jobs in flight end with ENODEV when their device goes") {
-  binding loop1;
+  binding loop1(device);
   raw_ring ring(device);
   board switches(device);
   switches.hold();
@@ -94,7 +57,7 @@ TEST_CASE("Jobs in flight end with ENODEV when their device goes") {
 }
 
 TEST_CASE("A ring whose device is gone says ENODEV, and INFO says that it is dead") {
-  binding loop1;
+  binding loop1(device);
   raw_ring ring(device);
   const guarded_memory memory(bytes);
   loop1.unbind();
@@ -107,7 +70,7 @@ TEST_CASE("A ring whose device is gone says ENODEV, and INFO says that it is dea
 }
 
 TEST_CASE("A file without a ring can't be set up once its device is gone") {
-  binding loop1;
+  binding loop1(device);
   auto file = raw_ring::open(device);
   loop1.unbind();
 
@@ -115,7 +78,7 @@ TEST_CASE("A file without a ring can't be set up once its device is gone") {
 }
 
 TEST_CASE("A wait ends when the device goes") {
-  binding loop1;
+  binding loop1(device);
   raw_ring ring(device);
   const guarded_memory in(bytes);
   ring.push(make_recv(in.data(), 1));
@@ -130,7 +93,7 @@ TEST_CASE("A wait ends when the device goes") {
 }
 
 TEST_CASE("poll tells that the device is gone") {
-  binding loop1;
+  binding loop1(device);
   const raw_ring ring(device);
   loop1.unbind();
 
@@ -140,7 +103,7 @@ TEST_CASE("poll tells that the device is gone") {
 }
 
 TEST_CASE("A ring whose device is gone lets go of all pages when it is closed") {
-  binding loop1;
+  binding loop1(device);
   {
     raw_ring ring(device);
     const guarded_memory memory(100'000);
@@ -153,7 +116,7 @@ TEST_CASE("A ring whose device is gone lets go of all pages when it is closed") 
 }
 
 TEST_CASE("The device that comes back has nothing to do with the rings of before") {
-  binding loop1;
+  binding loop1(device);
   raw_ring old(device);
   loop1.unbind();
   loop1.bind();
@@ -165,7 +128,7 @@ TEST_CASE("The device that comes back has nothing to do with the rings of before
 TEST_CASE("A device comes and goes many times under transfers") {
   for (int round = 0; round < 10; ++round) {
     CAPTURE(round);
-    binding loop1;
+    binding loop1(device);
     raw_ring ring(device);
     const guarded_memory out(3U << 20);
     const guarded_memory in(3U << 20);

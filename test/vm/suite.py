@@ -21,7 +21,7 @@ from .tier import Tier
 from .workspace import Workspace, build_programs
 
 # Where Meson makes test programs that only a guest can run.
-GUEST_TESTS = ("test/uapi", "test/lib", "test/fault", "test/axidma", "test/fuzz")
+GUEST_TESTS = ("test/uapi", "test/lib", "test/fault", "test/axidma", "test/fuzz", "test/sweep")
 
 MODEL_DEADLINE = 300.0
 
