@@ -5,9 +5,12 @@ A rule is broken at run time, by the model's switch break_rule: a build of its
 own could differ in more than that. The list of rules is the model's.
 """
 
+import multiprocessing
+import os
 import re
 import time
 import unittest
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import case, suite
@@ -64,39 +67,61 @@ def _known_to_the_model() -> int:
         machine.close()
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What the tests about a rule made of a model that breaks it."""
+
+    rule: int
+    outcome: suite.Outcome
+
+    @property
+    def noticed(self) -> bool:
+        return bool(self.outcome.failed) and not self.outcome.upset
+
+    def lines(self, word: str, sentence: str) -> list[str]:
+        failed = self.outcome.failed
+        lines = [f"{'noticed' if failed else 'MISSED '} {self.rule:2} {word}: {sentence}"]
+        lines += [f"           by {name}" for name in failed[:SHOWN]]
+        if len(failed) > SHOWN:
+            lines.append(f"           and {len(failed) - SHOWN} more")
+        if not failed:
+            lines.append(f"           not by {self.outcome.passed} tests about it")
+        lines += [f"           an error is no notice: {name}" for name in self.outcome.upset]
+        return lines
+
+
+# Of the process that forks one worker for each core: tests can't be sent to one.
+_SOUND: list[unittest.TestCase] = []
+
+
+def _judge(rule: int) -> Judgement:
+    """In a worker, which has its own copy of the settings and machines of its own."""
+    case.SETTINGS.rule = rule
+    return Judgement(rule, suite.run(_about(rules()[rule][0], _SOUND), record=True))
+
+
 def run(tests: list[unittest.TestCase], which: str) -> int:
     known = rules()
     wanted = sorted(known) if which == "all" else [int(which)]
     if not known or any(number not in known for number in wanted):
         print(f"{HEADER.name} lists no rule {which}")
         return 1
-
-    missed: list[int] = []
     if which == "all" and _known_to_the_model() != max(known):
         print(f"the model knows {_known_to_the_model()} rules, {HEADER.name} lists {max(known)}")
         return 1
+
+    missed: list[int] = []
     start = time.monotonic()
     about = [test for test in tests if any(test in _about(known[number][0], tests) for number in wanted)]
     sound = suite.run(about, record=True)
     for name in sound.failed:
         print(f"fails with no rule broken, so it notices nothing: {name}")
-    tests = [test for test in tests if suite.name(test) not in sound.failed]
-    for number in wanted:
-        word, sentence = known[number]
-        case.SETTINGS.rule = number
-        outcome = suite.run(_about(word, tests), record=True)
-        case.SETTINGS.rule = 0
-        print(f"{'noticed' if outcome.failed else 'MISSED '} {number:2} {word}: {sentence}", flush=True)
-        for name in outcome.failed[:SHOWN]:
-            print(f"           by {name}")
-        if len(outcome.failed) > SHOWN:
-            print(f"           and {len(outcome.failed) - SHOWN} more")
-        if not outcome.failed:
-            print(f"           not by {outcome.passed} tests about it")
-        for name in outcome.upset:
-            print(f"           an error is no notice: {name}")
-        if not outcome.failed or outcome.upset:
-            missed.append(number)
+    _SOUND[:] = [test for test in tests if suite.name(test) not in sound.failed]
+    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+        for judgement in pool.imap(_judge, wanted):
+            print("\n".join(judgement.lines(*known[judgement.rule])), flush=True)
+            if not judgement.noticed:
+                missed.append(judgement.rule)
     print(f"time {time.monotonic() - start:.1f} s")
     print(f"{len(wanted) - len(missed)} rules noticed, {len(missed)} missed")
     return 1 if missed or sound.failed else 0
