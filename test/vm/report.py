@@ -2,6 +2,7 @@
 """What the person at the terminal sees, and the exit code."""
 
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -35,11 +36,12 @@ class Unavailable(Failure):
 
 @dataclass
 class Report:
-    """Counts the outcomes; one line each, and the closing line."""
+    """Counts the outcomes; one line each, and the closing line. Guests side by side share it."""
 
     passed: int = 0
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def line(self, verdict: str, name: str, seconds: float | None, remark: str = "") -> None:
         progress("")
@@ -47,20 +49,23 @@ class Report:
         print(f"{verdict:<4}  {name:<34} {took:>9}  {remark}".rstrip(), flush=True)
 
     def good(self, name: str, seconds: float | None = None, remark: str = "") -> None:
-        self.passed += 1
-        self.line("pass", name, seconds, remark)
+        with self.lock:
+            self.passed += 1
+            self.line("pass", name, seconds, remark)
 
     def bad(self, name: str, seconds: float | None, remark: str, detail: str = "") -> None:
-        self.failures.append(name)
-        self.line("FAIL", name, seconds, remark)
-        if detail:
-            for text in detail.rstrip().splitlines():
-                print(f"      | {text}")
-            sys.stdout.flush()
+        with self.lock:
+            self.failures.append(name)
+            self.line("FAIL", name, seconds, remark)
+            if detail:
+                for text in detail.rstrip().splitlines():
+                    print(f"      | {text}")
+                sys.stdout.flush()
 
     def skip(self, name: str, reason: str) -> None:
-        self.skipped += 1
-        self.line("skip", name, None, reason)
+        with self.lock:
+            self.skipped += 1
+            self.line("skip", name, None, reason)
 
     def close(self) -> int:
         """Print the closing line; the exit code says whether all is well."""

@@ -2,6 +2,7 @@
 """./run test: unit tests on the host, everything else in the guest."""
 
 import argparse
+import functools
 import json
 import re
 import shlex
@@ -9,9 +10,10 @@ import subprocess
 import sys
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
-from . import image, meson, packages, programs, qemu, tier
+from . import image, meson, packages, programs, qemu, side_by_side, tier
 from .kernels import Kernel
 from .paths import ROOT
 from .programs import Program
@@ -132,7 +134,8 @@ def _boot(where: Tier, kernel: Kernel, group: list[Program], kos: list[Path], fi
           report: Report, args: argparse.Namespace, check_judge: bool) -> None:
     """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
     cmdline = group[0].cmdline
-    label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
+    pins = " keeps pins" if group[0].keeps_pins else ""
+    label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series}{pins} {cmdline}".strip())
     initramfs = image.write(space.folder / f"initramfs-{label}", where.arch,
                             image.Contents(modules=kos, programs=files))
     while group:
@@ -182,6 +185,7 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
     files = _programs(report, where, wanted, everything, space)
     if files is None:
         return
+    boots: list[Callable[[], None]] = []
     for number, kernel in enumerate(kernels):
         of_this = [program for program in wanted if number == 0 or program.smoke]
         modules_of_this = kos[kernel.name]
@@ -190,11 +194,13 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
                 report.bad(f"{program.name} ({where.label(kernel)})", None, "no modules for this kernel")
             continue
         # What leaves pages pinned has a boot to itself, so that the others' can end with unloading.
-        boots = sorted({(program.cmdline, program.keeps_pins) for program in of_this})
-        for boot in boots:
-            group = [program for program in of_this if (program.cmdline, program.keeps_pins) == boot]
-            _boot(where, kernel, group, modules_of_this, files, space, report, args,
-                  check_judge=everything and number == 0 and boot == ("", False) and where.name == "stock")
+        kinds = sorted({(program.cmdline, program.keeps_pins) for program in of_this})
+        for kind in kinds:
+            group = [program for program in of_this if (program.cmdline, program.keeps_pins) == kind]
+            boots.append(functools.partial(
+                _boot, where, kernel, group, modules_of_this, files, space, report, args,
+                check_judge=everything and number == 0 and kind == ("", False) and where.name == "stock"))
+    side_by_side.run(boots)
 
 
 def test(args: argparse.Namespace) -> int:
