@@ -143,6 +143,7 @@ TEST_CASE("After close nothing is written into the memory any more") {
   {
     raw_ring ring("loop0");
     loop0.hold();
+    out.clear(std::byte{0x11});
     ring.push(make_recv(in.data(), 1)).push(make_send(out.data(), 2));
     REQUIRE(ring.submit().submitted == 2);
   }
@@ -165,6 +166,27 @@ TEST_CASE("A ring that is closed with a whole queue of jobs lets go of all pages
     }
     REQUIRE(ring.submit().submitted == 60);
   }
+  CHECK(pins_become_balanced());
+  CHECK_NOTHROW(prove_usable("loop0"));
+}
+
+TEST_CASE("A ring that is closed with DRAINs between its jobs ends each of them once") {
+  {
+    board loop0("loop0");
+    loop0.hold();
+    const guarded_memory memory(10'000);
+    raw_ring first("loop0", {.flags = PINRING_SETUP_SHARED});
+    for (std::uint64_t i = 0; i < first.info().recv_depth; ++i)
+      first.push(make_recv(memory.data(), i));
+    REQUIRE(first.submit().result == success);
+
+    // Its jobs wait behind those: they are withdrawn, the first of them first.
+    raw_ring second("loop0", {.flags = PINRING_SETUP_SHARED});
+    for (std::uint64_t i = 0; i < 10; ++i)
+      second.push(make_recv(memory.data(), 2 * i)).push(make_drain(2 * i + 1));
+    REQUIRE(second.submit().submitted == 20);
+  }
+  // The end of a job takes the DRAIN behind it along: it must not be ended again.
   CHECK(pins_become_balanced());
   CHECK_NOTHROW(prove_usable("loop0"));
 }

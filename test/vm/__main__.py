@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from . import clean, demo, fuzz, lint, prompt, suite, tier
+from . import clean, demo, fuzz, guards, lint, prompt, suite, tier
 from .report import Failure
 
 
@@ -17,6 +17,7 @@ HELP = """\
 ./run test WHAT...         unit (the host), model (the AXI DMA model's self-test), stock, axidma, sanitised (tiers)
 ./run test NAME... [-- F]  programs of test/*/programs.toml, with Catch2's filters and options F
 ./run fuzz --minutes N     random calls and a ring that is written over, on the sanitised kernel; --seed X for one again
+./run guards [NAME...]     take guards out of the driver, one at a time: does the test that names it fail?
 ./run bench [-- ARGS]      pinring-bench in the guest, for instance ./run bench -- --json
 ./run shell [TIER]         a prompt in the guest, modules loaded
 ./run guest -- COMMAND     one command in the guest as uid 1000; its exit code comes back
@@ -78,6 +79,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     _kernel_option(sub)
     tier.option(sub)
     sub.set_defaults(tier="sanitised")
+
+    sub = command("guards", guards.guards, "each guard of test/guards/guards.toml taken out, and its test seen to fail")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="of guards (default: all)")
 
     sub = command("bench", demo.bench, "pinring-bench in the guest; its arguments follow --")
     tier.option(sub)

@@ -61,6 +61,11 @@ def words_for(kernel: Kernel) -> tuple[str, ...]:
     return ()
 
 
+def parts_of(axidma: bool) -> tuple[str, ...]:
+    """Folders of the tree that the modules are made of."""
+    return kbuild.PARTS + (MODEL_PARTS if axidma else ())
+
+
 def _provider(kernel: Kernel, into: Path) -> list[str]:
     """Upstream's driver as it is; its warnings are not ours."""
     source = linux_source.provider(kernel)
@@ -76,9 +81,10 @@ def _provider(kernel: Kernel, into: Path) -> list[str]:
     return []
 
 
-def _ours(kernel: Kernel, into: Path, parts: tuple[str, ...], folders: tuple[str, ...], clean: bool) -> list[str]:
+def _ours(kernel: Kernel, source: Path, into: Path, parts: tuple[str, ...], folders: tuple[str, ...],
+          clean: bool) -> list[str]:
     """make W=1 of our folders; returns the warnings."""
-    kbuild.sync(ROOT, into, parts)
+    kbuild.sync(source, into, parts)
     warnings = []
     for folder in folders:
         words = words_for(kernel)
@@ -93,25 +99,26 @@ def _ours(kernel: Kernel, into: Path, parts: tuple[str, ...], folders: tuple[str
     return warnings
 
 
-def build(kernel: Kernel, copy_to: Path, axidma: bool = False) -> Built:
+def build(kernel: Kernel, copy_to: Path, axidma: bool = False, source: Path = ROOT) -> Built:
     """make W=1, and the modules in COPY_TO, where no other run's build touches them.
 
-    Raises Failure with the compiler's words when they don't build.
+    SOURCE is another tree than this one if its driver is to be built. Raises
+    Failure with the compiler's words when they don't build.
     """
-    into = BUILD / "modules" / kernel.name
+    into = BUILD / ("modules" if source == ROOT else f"modules-{source.name}") / kernel.name
     note = into / "built.json"
-    parts = kbuild.PARTS + (MODEL_PARTS if axidma else ())
-    folders = ("driver",) + (tuple(part for part in MODEL_PARTS if (ROOT / part).is_dir()) if axidma else ())
+    parts = parts_of(axidma)
+    folders = ("driver",) + (tuple(part for part in MODEL_PARTS if (source / part).is_dir()) if axidma else ())
     with locked("modules", BUILD):
-        inputs = key(str(kernel.headers), str(axidma), *(f"{path.relative_to(ROOT)}\n{path.read_text(encoding='utf-8')}"
-                                                         for path in kbuild.sources(ROOT, parts)))
+        inputs = key(str(kernel.headers), str(axidma), *(f"{path.relative_to(source)}\n{path.read_text(encoding='utf-8')}"
+                                                         for path in kbuild.sources(source, parts)))
         files = [into / name for name in (AXIDMA if axidma else STOCK)]
         kept = _kept(note)
         if kept.get("inputs") != inputs or not all(file.exists() for file in files):
             note.unlink(missing_ok=True)
             if axidma:
                 _provider(kernel, into)
-            warnings = _ours(kernel, into, parts, folders, clean=bool(kept.get("warnings", True)))
+            warnings = _ours(kernel, source, into, parts, folders, clean=bool(kept.get("warnings", True)))
             kept = {"inputs": inputs, "warnings": warnings}
             note.write_text(json.dumps(kept), encoding="utf-8")
         copy_to.mkdir(parents=True, exist_ok=True)

@@ -63,8 +63,8 @@ class Tier:
             return Machine(self.arch, self.arch.qemu)
         return Machine(self.arch, str(qemu.get()), boards())
 
-    def modules(self, kernel: Kernel, copy_to: Path) -> modules.Built:
-        return modules.build(kernel, copy_to, self.axidma)
+    def modules(self, kernel: Kernel, copy_to: Path, source: Path = ROOT) -> modules.Built:
+        return modules.build(kernel, copy_to, self.axidma, source)
 
     def programs(self) -> meson.Build:
         return meson.guest(self.arch)
