@@ -68,6 +68,22 @@ static u64 pinring_chunk(const struct pinring_device *pdev)
 	return chunk;
 }
 
+/*
+ * Lines that a receive must not share with other data; 1: there is no such
+ * rule. The kernel says so of devices that firmware describes. What it does not
+ * know of, our own node can tell.
+ */
+static u32 pinring_cacheline(const struct pinring_device *pdev, struct device *dma_dev)
+{
+	u32 line = 0;
+
+	device_property_read_u32(pdev->dev, "pinring,cache-line", &line);
+	line = roundup_pow_of_two(clamp_t(u32, line, 1, PAGE_SIZE));
+	if (device_get_dma_attr(dma_dev) == DEV_DMA_NON_COHERENT)
+		line = max_t(u32, line, dma_get_cache_alignment());
+	return line;
+}
+
 /* What memory a channel is mapped against may differ from the other's. */
 static void pinring_port_facts(struct pinring_device *pdev)
 {
@@ -87,10 +103,9 @@ static void pinring_port_facts(struct pinring_device *pdev)
 			info->flags |= PINRING_INFO_SIMULATOR;
 		if (dma_max_mapping_size(channel->dma_dev) != SIZE_MAX)
 			info->flags |= PINRING_INFO_MAY_BOUNCE;
-		if (device_get_dma_attr(channel->dma_dev) == DEV_DMA_NON_COHERENT) {
+		info->cacheline = max(info->cacheline, pinring_cacheline(pdev, channel->dma_dev));
+		if (info->cacheline > 1)
 			info->flags &= ~PINRING_INFO_COHERENT;
-			info->cacheline = dma_get_cache_alignment();
-		}
 	}
 }
 

@@ -7,6 +7,21 @@
 #define PINRING_SIM_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/kconfig.h>
+#include <linux/version.h>
+
+/*
+ * Whether a device can have DMA operations of its own; else set_dma_ops() does
+ * nothing. The option was renamed in 6.12.
+ */
+#define SIM_HAS_DMA_OPS	(IS_ENABLED(CONFIG_DMA_OPS) || IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS))
+
+/* alloc_pages() became a macro in 6.10, with allocation profiling. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define SIM_ALLOC_PAGES_OP	alloc_pages_op
+#else
+#define SIM_ALLOC_PAGES_OP	alloc_pages
+#endif
 
 /*
  * The engine writes with the CPU. Where a device made by software defaults to

@@ -33,6 +33,7 @@
  *	sim_board.lock		spinlock, irqsave: channels, descriptors, knobs,
  *				counters. Everything dmaengine calls in atomic
  *				context takes this one only.
+ *	sim_shadow.pages	the xarray's lock: shadows, while bytes are copied.
  *
  * Callbacks run from the channel's tasklet with neither held. dmaengine calls
  * with its dma_list_mutex held, which is outside both.
@@ -47,6 +48,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #define SIM_DRIVER_NAME		"pinring_sim"
 #define SIM_CONSUMER_NAME	"pinring"
@@ -77,6 +79,7 @@ enum sim_dir {
  * @max_seg_bytes: longest entry of an sg list
  * @max_bd_bytes: longest BD
  * @batch_receive: receives complete in xilinx_dma's batch manner
+ * @shadow: its port is not cache coherent, see shadow.c
  */
 struct sim_board_info {
 	const char *label;
@@ -86,6 +89,7 @@ struct sim_board_info {
 	u32 max_seg_bytes;
 	u32 max_bd_bytes;
 	bool batch_receive;
+	bool shadow;
 };
 
 /* A piece of memory of a descriptor */
@@ -218,6 +222,16 @@ struct sim_stream {
 	u64 paced_ns;
 };
 
+/**
+ * struct sim_shadow - memory as a port that is not coherent sees it
+ * @pages: by page frame number, the shadow of each page that is mapped
+ * @line: bytes of a cache line
+ */
+struct sim_shadow {
+	struct xarray pages;
+	u32 line;
+};
+
 /* A file of debugfs and the board it belongs to */
 struct sim_file {
 	struct sim_board *board;
@@ -231,6 +245,7 @@ struct sim_file {
  * @dma: dmaengine's part
  * @map: which consumer gets which channel
  * @consumer: name of the consumer's device
+ * @shadow: where the info says so: what the engine sees of memory
  * @engine: see the top of this file
  * @stream: guarded by @engine
  * @lock: see the top of this file
@@ -253,6 +268,7 @@ struct sim_board {
 	struct dma_device dma;
 	struct dma_slave_map map[SIM_DIRS];
 	char consumer[16];
+	struct sim_shadow shadow;
 
 	struct mutex engine;	/* guards @stream */
 	struct sim_stream stream;
@@ -316,6 +332,14 @@ u8 *sim_fifo_room(struct sim_fifo *fifo, u32 *len);
 void sim_fifo_push(struct sim_fifo *fifo, u32 len, bool last);
 u8 *sim_fifo_peek(struct sim_fifo *fifo, u32 *len, bool *last);
 void sim_fifo_pop(struct sim_fifo *fifo, u32 len);
+
+/* shadow.c */
+u32 sim_cache_line(void);
+int sim_shadow_begin(struct device *dev);
+void sim_shadow_init(struct sim_shadow *shadow);
+void sim_shadow_exit(struct sim_shadow *shadow);
+void sim_shadow_copy(struct sim_shadow *shadow, phys_addr_t addr, u8 *stream,
+		     u32 len, enum sim_dir dir);
 
 /* debugfs.c */
 int sim_debugfs_add(struct sim_board *board);

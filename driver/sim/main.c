@@ -10,6 +10,7 @@
 #include <linux/property.h>
 #include <linux/sizes.h>
 
+#include "compat.h"
 #include "internal.h"
 
 /* As wide as the length field of an AXI DMA with sg-length-width 26 */
@@ -61,6 +62,21 @@ static const struct sim_board_info sim_boards[] = {
 		.bds = 255,
 		.max_seg_bytes = SZ_64K,
 		.max_bd_bytes = SIM_MAX_BD,
+	}, {
+		.label = "noncoh0",
+		.kind = SIM_LOOP,
+		.bds = 255,
+		.max_seg_bytes = SZ_64K,
+		.max_bd_bytes = SIM_MAX_BD,
+		.shadow = true,
+	}, {
+		.label = "noncoh8",
+		.kind = SIM_LOOP,
+		.bds = 255,
+		.copy_align = DMAENGINE_ALIGN_8_BYTES,
+		.max_seg_bytes = SZ_64K,
+		.max_bd_bytes = SIM_MAX_BD,
+		.shadow = true,
 	},
 };
 
@@ -85,7 +101,7 @@ static struct platform_device *sim_add_provider(int id)
 static struct platform_device *sim_add_consumer(int id)
 {
 	const struct sim_board_info *info = &sim_boards[id];
-	struct property_entry props[7] = {};
+	struct property_entry props[8] = {};
 	struct platform_device_info pdev = {
 		.name = SIM_CONSUMER_NAME,
 		.id = id,
@@ -98,6 +114,9 @@ static struct platform_device *sim_add_consumer(int id)
 	props[n++] = PROPERTY_ENTRY_STRING("label", info->label);
 	props[n++] = PROPERTY_ENTRY_U32("pinring,max-bd-bytes",
 					info->max_bd_bytes);
+	if (info->shadow)
+		props[n++] = PROPERTY_ENTRY_U32("pinring,cache-line",
+						sim_cache_line());
 	if (sim_has_send(info)) {
 		names[nr_names++] = "tx";
 		props[n++] = PROPERTY_ENTRY_U32("pinring,send-bds", info->bds);
@@ -131,6 +150,11 @@ static int sim_add_boards(void)
 	int id, ret;
 
 	for (id = 0; id < ARRAY_SIZE(sim_boards); id++) {
+		if (sim_boards[id].shadow && !SIM_HAS_DMA_OPS) {
+			pr_notice(SIM_DRIVER_NAME ": no board %s: this kernel has no DMA operations of a device's own\n",
+				  sim_boards[id].label);
+			continue;
+		}
 		pdev = sim_add_provider(id);
 		if (IS_ERR(pdev)) {
 			ret = PTR_ERR(pdev);

@@ -300,6 +300,7 @@ static void sim_board_free(struct sim_board *board)
 	sim_stream_exit(board);
 	for (dir = 0; dir < SIM_DIRS; dir++)
 		tasklet_kill(&board->chans[dir].callbacks);
+	sim_shadow_exit(&board->shadow);
 	put_device(board->dev);
 	kfree(board);
 }
@@ -353,6 +354,7 @@ static void sim_remove_debugfs(void *data)
 
 static int sim_probe(struct platform_device *pdev)
 {
+	const struct sim_board_info *info = dev_get_platdata(&pdev->dev);
 	struct device *dev = &pdev->dev;
 	struct sim_board *board;
 	int dir, ret;
@@ -361,6 +363,11 @@ static int sim_probe(struct platform_device *pdev)
 	if (device_iommu_mapped(dev))
 		return dev_err_probe(dev, -ENODEV, "behind an IOMMU\n");
 
+	if (info->shadow) {
+		ret = sim_shadow_begin(dev);
+		if (ret)
+			return ret;
+	}
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
@@ -370,16 +377,17 @@ static int sim_probe(struct platform_device *pdev)
 	if (!board)
 		return -ENOMEM;
 	board->dev = get_device(dev);
-	board->info = dev_get_platdata(dev);
+	board->info = info;
 	board->packet_bytes = SIM_PACKET_BYTES;
 	snprintf(board->consumer, sizeof(board->consumer),
 		 SIM_CONSUMER_NAME ".%d", pdev->id);
 	spin_lock_init(&board->lock);
 	mutex_init(&board->engine);
+	sim_shadow_init(&board->shadow);
 	for (dir = 0; dir < SIM_DIRS; dir++)
 		sim_chan_init(board, dir);
 
-	dma_set_max_seg_size(dev, board->info->max_seg_bytes);
+	dma_set_max_seg_size(dev, info->max_seg_bytes);
 	ret = sim_stream_init(board);
 	if (ret) {
 		put_device(board->dev);
@@ -387,6 +395,8 @@ static int sim_probe(struct platform_device *pdev)
 		return ret;
 	}
 
+	/* What maps for a channel finds the shadows by it. */
+	platform_set_drvdata(pdev, board);
 	sim_dma_setup(board);
 	ret = dma_async_device_register(&board->dma);
 	if (ret) {
@@ -400,12 +410,7 @@ static int sim_probe(struct platform_device *pdev)
 	ret = sim_debugfs_add(board);
 	if (ret)
 		return ret;
-	ret = devm_add_action_or_reset(dev, sim_remove_debugfs, board);
-	if (ret)
-		return ret;
-
-	platform_set_drvdata(pdev, board);
-	return 0;
+	return devm_add_action_or_reset(dev, sim_remove_debugfs, board);
 }
 
 struct platform_driver sim_provider_driver = {

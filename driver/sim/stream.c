@@ -42,8 +42,13 @@ void sim_stream_setup(void)
  * Page by page, since only a page is sure to be mapped. With swiotlb the
  * address names the bounce buffer, so a forgotten sync shows.
  */
-static void sim_copy(phys_addr_t addr, u8 *stream, u32 len, enum sim_dir dir)
+static void sim_copy(struct sim_board *board, phys_addr_t addr, u8 *stream,
+		     u32 len, enum sim_dir dir)
 {
+	if (board->info->shadow) {
+		sim_shadow_copy(&board->shadow, addr, stream, len, dir);
+		return;
+	}
 	while (len) {
 		u32 offset = offset_in_page(addr);
 		u32 part = min_t(u32, len, PAGE_SIZE - offset);
@@ -61,14 +66,14 @@ static void sim_copy(phys_addr_t addr, u8 *stream, u32 len, enum sim_dir dir)
 }
 
 /* Moves @len bytes between the descriptor's memory, where it is, and @stream */
-static void sim_desc_copy(struct sim_desc *desc, u8 *stream, u32 len,
-			  enum sim_dir dir)
+static void sim_desc_copy(struct sim_board *board, struct sim_desc *desc,
+			  u8 *stream, u32 len, enum sim_dir dir)
 {
 	while (len) {
 		struct sim_piece *piece = &desc->pieces[desc->index];
 		u32 part = min(len, piece->len - desc->offset);
 
-		sim_copy(piece->addr + desc->offset, stream, part, dir);
+		sim_copy(board, piece->addr + desc->offset, stream, part, dir);
 		desc->offset += part;
 		if (desc->offset == piece->len) {
 			desc->index++;
@@ -189,7 +194,7 @@ static bool sim_move_send(struct sim_board *board, u64 *wait_ns)
 
 	len = min3(len, desc->len - desc->moved, SIM_STEP_BYTES);
 	len = sim_rate_allows(board, len, wait_ns);
-	sim_desc_copy(desc, to, len, SIM_SEND);
+	sim_desc_copy(board, desc, to, len, SIM_SEND);
 	last = len && len == desc->len - desc->moved;
 
 	if (sim_engine_leave(chan, desc, len, last) && len)
@@ -291,7 +296,7 @@ static bool sim_move_receive(struct sim_board *board)
 		sim_begin_packet(board);
 	if (stream->cut)
 		len = min_t(u64, len, stream->cut - stream->out_pos);
-	sim_desc_copy(desc, from, len, SIM_RECV);
+	sim_desc_copy(board, desc, from, len, SIM_RECV);
 	last = last && len == there;
 	end = last || (stream->cut && stream->cut == stream->out_pos + len);
 
