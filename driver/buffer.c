@@ -369,7 +369,10 @@ static int pinring_buffer_wait(struct pinring_buffer_entry *buffer, u64 deadline
 		ret = wait_event_interruptible_hrtimeout(ring->buffer_wait,
 							 pinring_buffer_gone(buffer),
 							 pinring_timeout(deadline));
-	return ret == -ERESTARTSYS ? -EINTR : ret;
+	if (ret)
+		return ret == -ERESTARTSYS ? -EINTR : ret;
+	/* Not the caller's again. Set before the last user let go, so before released. */
+	return buffer->quarantined ? -ENODEV : 0;
 }
 
 /* Under buffer_mutex: no new job finds it; gone when the last one is through. */

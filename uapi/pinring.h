@@ -435,7 +435,9 @@ struct pinring_enter {
  * answers EBUSY to ADD and UPDATE, and a further REMOVE with
  * PINRING_BUFFER_WAIT waits for it. UPDATE replaces at once; with
  * PINRING_BUFFER_WAIT it returns when the old memory was let go. A wait that
- * ends early (ETIME, EINTR) leaves the removal under way.
+ * ends early (ETIME, EINTR) leaves the removal under way. ENODEV of a wait: the
+ * buffer is out of the table, but an engine that could not be stopped may still
+ * use the memory, which stays pinned for good.
  */
 struct pinring_buffer {
 	__u32 size;

@@ -69,17 +69,11 @@ std::error_code ring_core::remove_locked(registration r, deadline within) noexce
   b.index = r.index;
   set_deadline(b, within.starting(std::chrono::steady_clock::now()));
   std::error_code error = buffer_call(PINRING_IOC_BUFFER_REMOVE, &b);
-  // Of a device that is gone nothing can be asked; but a job that has completed is over.
-  if (error == errc::not_found || error == errc::wrong_process ||
-      (error == errc::device_gone && all_settled()))
+  if (error == errc::not_found || error == errc::wrong_process)
     error = {};
   if (!error)
     generations_.erase(known);
   return error;
-}
-
-bool ring_core::all_settled() noexcept {
-  return ready() >= outstanding();
 }
 
 void ring_core::remove_later(registration r, std::unique_ptr<held_memory> memory) noexcept {

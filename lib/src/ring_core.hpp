@@ -92,7 +92,6 @@ private:
                                        const ring_options& options);
   [[nodiscard]] std::error_code buffer_call(unsigned long request, void* argument) noexcept;
   [[nodiscard]] std::error_code remove_locked(registration r, deadline within) noexcept;
-  [[nodiscard]] bool all_settled() noexcept;
   void sweep_locked() noexcept;
   void withdraw_all() noexcept;
   void flush() noexcept;

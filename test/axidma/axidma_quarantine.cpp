@@ -39,7 +39,8 @@ TEST_CASE("An engine that never comes out of its reset keeps its memory, and its
   raw_ring ring("loop1");
   loop1.hold_recv().stuck_reset().stuck_halt_recv();
   const auto start = clock::now();
-  ring.push(within(make_recv(in.data(), 1), 200ms));
+  ring.register_at(0, in.data());
+  ring.push(within(make_registered(PINRING_OP_RECV, 0, 0, bytes, 1), 200ms));
   for (std::uint64_t i = 0; i < 4; ++i)
     ring.push(make_recv(queued.data(), 2 + i));
   REQUIRE(ring.submit().submitted == 5);
@@ -50,6 +51,9 @@ TEST_CASE("An engine that never comes out of its reset keeps its memory, and its
   for (std::uint64_t i = 0; i < 4; ++i)
     CHECK_FALSE(outcome_of(completion_of(cqes, 2 + i)).good());
   CHECK((ring.info().flags & PINRING_INFO_DEAD) != 0);
+
+  // Nobody says of memory that is not given back that it was.
+  CHECK(ring.remove_at(0, PINRING_BUFFER_WAIT, patience) == outcome{ENODEV});
 
   // Refused from now on, at once: as a call, or as a completion.
   ring.push(make_send(out.data(), 10));

@@ -291,10 +291,10 @@ public:
 
   /// Ends the registration and waits until the kernel has let go. Afterwards this is empty, and
   /// memory that it owned is freed.
-  /// @returns no error, or errc::wait_expired or errc::interrupted (ring_options::interruptible):
-  /// it
-  ///          is still in use, but takes no further jobs; call again, or leave it to the
-  ///          destructor.
+  /// @returns no error; or errc::wait_expired or errc::interrupted (ring_options::interruptible):
+  ///          it is still in use, but takes no further jobs; call again, or leave it to the
+  ///          destructor; or errc::device_gone: an engine that could not be stopped may still use
+  ///          the memory, which the kernel keeps pinned.
   [[nodiscard]] std::error_code remove(deadline within = {}) noexcept;
 
 private:
