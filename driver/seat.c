@@ -8,20 +8,14 @@
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
-#include <linux/ktime.h>
 #include <linux/property.h>
 #include <linux/reset.h>
 #include <linux/sizes.h>
 
 #include "internal.h"
 
-/*
- * Rounds of terminate and synchronize before the hardware is given up, and the
- * time from which on a terminate is taken for a timeout: xilinx_dma waits for
- * the hardware for 1 s, and does not say that it waited in vain.
- */
+/* Rounds of terminate and synchronize before the hardware is given up. */
 #define PINRING_STOP_ROUNDS	3
-#define PINRING_STOP_NS		(900 * NSEC_PER_MSEC)
 
 /* For how long the stream is held in reset: many clocks of any that is in use. */
 #define PINRING_RESET_US	10
@@ -30,19 +24,17 @@
 #define PINRING_RESEAT_TRIES	50
 #define PINRING_RESEAT_MS	20
 
-/* One round over both channels. Returns false if one of them took too long. */
+/* One round over both channels. Returns false if a provider says that it can't. */
 static bool pinring_channels_terminate(struct pinring_device *pdev)
 {
-	bool quick = true;
+	bool taken = true;
 	unsigned int dir;
-	u64 start;
 
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
 		if (!pdev->channel[dir].dma)
 			continue;
-		start = ktime_get_ns();
-		dmaengine_terminate_async(pdev->channel[dir].dma);
-		quick &= ktime_get_ns() - start < PINRING_STOP_NS;
+		if (dmaengine_terminate_async(pdev->channel[dir].dma))
+			taken = false;
 		cond_resched();
 	}
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
@@ -51,11 +43,15 @@ static bool pinring_channels_terminate(struct pinring_device *pdev)
 		pinring_axidma_wait_irq(&pdev->channel[dir]);
 		dmaengine_synchronize(pdev->channel[dir].dma);
 	}
-	return quick;
+	return taken;
 }
 
-/* Where the hardware can be asked it is asked, elsewhere time has to tell. */
-static bool pinring_channels_stopped(const struct pinring_device *pdev, bool quick)
+/*
+ * Where the hardware can be asked it is asked: xilinx_dma does not say that it
+ * waited in vain. Elsewhere the provider's word has to do. How long it took
+ * tells nothing: a provider may be slow, and so may the machine.
+ */
+static bool pinring_channels_stopped(const struct pinring_device *pdev, bool taken)
 {
 	unsigned int dir;
 
@@ -64,7 +60,7 @@ static bool pinring_channels_stopped(const struct pinring_device *pdev, bool qui
 
 		if (!channel->dma)
 			continue;
-		if (channel->axidma.regs ? !pinring_axidma_stopped(channel) : !quick)
+		if (channel->axidma.regs ? !pinring_axidma_stopped(channel) : !taken)
 			return false;
 	}
 	return true;
@@ -76,8 +72,7 @@ static bool pinring_channels_stopped(const struct pinring_device *pdev, bool qui
  *
  * Both directions, as an AXI DMA has one reset for both; and twice, as an
  * interrupt that is past its status read when xilinx_dma terminates can
- * restart what was pending. The second round finds nothing to restart: if it
- * takes a timeout's time nevertheless, the hardware does not come to a stop.
+ * restart what was pending. The second round finds nothing to restart.
  */
 bool pinring_channels_stop(struct pinring_device *pdev)
 {
@@ -85,9 +80,9 @@ bool pinring_channels_stop(struct pinring_device *pdev)
 	bool stopped = false;
 
 	for (round = 0; round < PINRING_STOP_ROUNDS && !stopped; round++) {
-		bool quick = pinring_channels_terminate(pdev);
+		bool taken = pinring_channels_terminate(pdev);
 
-		stopped = round && pinring_channels_stopped(pdev, quick);
+		stopped = round && pinring_channels_stopped(pdev, taken);
 	}
 	return stopped;
 }
