@@ -37,6 +37,9 @@
 #define PINRING_PREP_RETRY	msecs_to_jiffies(10)
 #define PINRING_PREP_FAILURES	100
 
+/* Before the first recovery on account of a refusal; twice as long for each further one. */
+#define PINRING_REFUSED_MS	10
+
 static bool pinring_part_batch(const struct pinring_part *part)
 {
 	return part->job->sqe_flags & PINRING_SQE_BATCH;
@@ -234,22 +237,42 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
 	spin_unlock_irqrestore(&pdev->lock, flags);
 }
 
-/* prep failed though the BDs are there: the part goes back to the head. */
-static void pinring_channel_put_back(struct pinring_channel *channel, struct pinring_part *part)
+/*
+ * Under device->lock: a part that was taken, and that the provider has nothing
+ * of, is first in line again; or over, with @error or what its job ended with.
+ * Its BDs are the caller's business.
+ */
+static void pinring_channel_give_back(struct pinring_part *part, int error)
 {
-	struct pinring_device *pdev = channel->pdev;
+	struct pinring_channel *channel = pinring_part_channel(part);
+	struct pinring_job *job = part->job;
 
-	spin_lock_irq(&pdev->lock);
 	pinring_channel_untake(part);
-	channel->issued_bds -= part->bds;
-	if (++channel->prep_failures >= PINRING_PREP_FAILURES || part->job->error) {
-		channel->prep_failures = 0;
-		part->error = part->job->error ? part->job->error : -ENOMEM;
+	/* Its first: so nothing of the job has been handed over. */
+	if (!part->offset)
+		job->state = PINRING_JOB_QUEUED;
+	if (job->error)
+		error = job->error;
+	if (error) {
+		part->error = error;
 		pinring_part_done(part);
 	} else {
 		part->state = PINRING_PART_READY;
 		list_add(&part->link, &channel->ready);
 	}
+}
+
+/* prep failed though the BDs are there. */
+static void pinring_channel_put_back(struct pinring_channel *channel, struct pinring_part *part)
+{
+	struct pinring_device *pdev = channel->pdev;
+	bool enough = ++channel->prep_failures >= PINRING_PREP_FAILURES;
+
+	if (enough)
+		channel->prep_failures = 0;
+	spin_lock_irq(&pdev->lock);
+	channel->issued_bds -= part->bds;
+	pinring_channel_give_back(part, enough ? -ENOMEM : 0);
 	if (!pdev->dead)
 		mod_delayed_work(pinring_wq, &channel->pump_work, PINRING_PREP_RETRY);
 	spin_unlock_irq(&pdev->lock);
@@ -258,24 +281,19 @@ static void pinring_channel_put_back(struct pinring_channel *channel, struct pin
 /*
  * The provider refused a descriptor, after a reset that failed. It neither has
  * it nor frees it (xilinx_dma_tx_submit()): its BDs are lost until the channel
- * is released. The part waits for the recovery that this asks for.
+ * is released. The part waits for the recovery that this asks for, each time a
+ * while later: see pinring_channel_hopeless().
  */
 static void pinring_channel_refused(struct pinring_channel *channel, struct pinring_part *part)
 {
 	struct pinring_device *pdev = channel->pdev;
+	unsigned long delay = msecs_to_jiffies(PINRING_REFUSED_MS << channel->refusals++);
 
 	spin_lock_irq(&pdev->lock);
-	pinring_channel_untake(part);
-	if (part->job->error) {
-		part->error = part->job->error;
-		pinring_part_done(part);
-	} else {
-		part->state = PINRING_PART_READY;
-		list_add(&part->link, &channel->ready);
-	}
+	pinring_channel_give_back(part, 0);
 	channel->halted = true;
 	if (!pdev->dead)
-		queue_work(pinring_wq, &pdev->recover_work);
+		queue_delayed_work(pinring_wq, &pdev->recover_work, delay);
 	spin_unlock_irq(&pdev->lock);
 }
 
@@ -297,7 +315,7 @@ void pinring_channel_lost(struct pinring_channel *channel, bool own)
 	if (own)
 		pinring_job_fail(part->job, -EIO, 0);
 	if (!pdev->dead)
-		queue_work(pinring_wq, &pdev->recover_work);
+		mod_delayed_work(pinring_wq, &pdev->recover_work, 0);
 }
 
 /* Process context, under channel->mutex. */
@@ -340,6 +358,17 @@ static bool pinring_channel_issue(struct pinring_channel *channel, bool active)
 	return true;
 }
 
+/* What was issued before it has halted: the recovery that this asked for is not about it. */
+static void pinring_channel_never_mind(struct pinring_channel *channel, struct pinring_part *part)
+{
+	struct pinring_device *pdev = channel->pdev;
+
+	spin_lock_irq(&pdev->lock);
+	channel->issued_bds -= part->bds;
+	pinring_channel_give_back(part, 0);
+	spin_unlock_irq(&pdev->lock);
+}
+
 /**
  * pinring_channel_pump - hand ready parts to the provider
  * @channel: the channel.
@@ -374,8 +403,10 @@ void pinring_channel_pump(struct pinring_channel *channel)
 			(channel->dir == PINRING_RECV && !pinring_part_batch(part));
 		if (alone && handed) {
 			handed = false;
-			if (!pinring_channel_issue(channel, active))
+			if (!pinring_channel_issue(channel, active)) {
+				pinring_channel_never_mind(channel, part);
 				break;
+			}
 			active = true;
 		}
 		desc = pinring_channel_prep(channel, part);
@@ -388,6 +419,7 @@ void pinring_channel_pump(struct pinring_channel *channel)
 			handed = false;
 			break;
 		}
+		channel->refusals = 0;
 		if (alone && !pinring_channel_issue(channel, active))
 			break;
 		handed = !alone;

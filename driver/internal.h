@@ -187,6 +187,7 @@ struct pinring_channel {
 	struct mutex mutex;		/* prep to issue */
 	struct delayed_work pump_work;
 	unsigned int prep_failures;	/* under mutex */
+	unsigned int refusals;		/* under mutex: in a row, each with a recovery */
 	struct pinring_fence __percpu *fence;
 
 	/* under device->lock */
@@ -232,7 +233,7 @@ struct pinring_device {
 	u64 deadline_next;		/* under lock; when deadline_work runs */
 	struct delayed_work watch_work;
 	bool watched;			/* under lock; watch_work is on its way */
-	struct work_struct recover_work;
+	struct delayed_work recover_work;
 	struct work_struct dead_work;
 };
 

@@ -144,7 +144,7 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
 			issued = true;
 	}
 	if (issued && !pdev->dead)
-		queue_work(pinring_wq, &pdev->recover_work);
+		mod_delayed_work(pinring_wq, &pdev->recover_work, 0);
 	pinring_job_progress(job);
 	pinring_job_put(job);
 }

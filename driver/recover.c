@@ -22,6 +22,9 @@
 
 #define PINRING_WATCH_PERIOD	msecs_to_jiffies(100)
 
+/* Refusals in a row, with a recovery after each, before the device is given up: 1.3 s. */
+#define PINRING_REFUSALS	8
+
 /* Under device->lock: why a part that the provider has must end, or 0. */
 static int pinring_part_fault(const struct pinring_part *part, u64 now)
 {
@@ -77,6 +80,29 @@ static void pinring_device_dead(struct pinring_device *pdev)
 	queue_work(pinring_wq, &pdev->dead_work);
 }
 
+/* Under channel->mutex: the provider takes nothing, recovery after recovery. */
+static bool pinring_channel_hopeless(const struct pinring_channel *channel)
+{
+	if (channel->refusals < PINRING_REFUSALS)
+		return false;
+	dev_err(channel->pdev->dev, "the provider refuses what is %s: the device is dead\n",
+		channel->dir == PINRING_SEND ? "sent" : "received");
+	return true;
+}
+
+/* Both channels' mutexes are held, and both have stopped. */
+static bool pinring_channels_usable(struct pinring_device *pdev)
+{
+	unsigned int dir;
+
+	if (READ_ONCE(pdev->dead))
+		return true;
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		if (pinring_channel_hopeless(&pdev->channel[dir]))
+			return false;
+	return pinring_channels_reseat(pdev);
+}
+
 /* Both channels' mutexes are held. */
 static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
 {
@@ -86,7 +112,7 @@ static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
 
 	if (stopped)
 		pinring_stream_reset(pdev);
-	usable = stopped && (READ_ONCE(pdev->dead) || pinring_channels_reseat(pdev));
+	usable = stopped && pinring_channels_usable(pdev);
 
 	spin_lock_irq(&pdev->lock);
 	pdev->recoveries++;
@@ -139,7 +165,7 @@ void pinring_recover(struct pinring_device *pdev)
 
 static void pinring_recover_work(struct work_struct *work)
 {
-	pinring_recover(container_of(work, struct pinring_device, recover_work));
+	pinring_recover(container_of(to_delayed_work(work), struct pinring_device, recover_work));
 }
 
 /* A device that died by itself: unbind does the same for its own. */
@@ -269,7 +295,7 @@ void pinring_recover_init(struct pinring_device *pdev)
 	pdev->deadline_next = U64_MAX;
 	INIT_DELAYED_WORK(&pdev->deadline_work, pinring_deadline_work);
 	INIT_DELAYED_WORK(&pdev->watch_work, pinring_watch_work);
-	INIT_WORK(&pdev->recover_work, pinring_recover_work);
+	INIT_DELAYED_WORK(&pdev->recover_work, pinring_recover_work);
 	INIT_WORK(&pdev->dead_work, pinring_dead_work);
 }
 
@@ -278,6 +304,6 @@ void pinring_recover_exit(struct pinring_device *pdev)
 {
 	cancel_delayed_work_sync(&pdev->deadline_work);
 	cancel_delayed_work_sync(&pdev->watch_work);
-	cancel_work_sync(&pdev->recover_work);
+	cancel_delayed_work_sync(&pdev->recover_work);
 	cancel_work_sync(&pdev->dead_work);
 }

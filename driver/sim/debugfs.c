@@ -65,6 +65,7 @@ static const struct sim_knob sim_knobs[] = {
 	  .max = U64_MAX, SIM_ON_SEND },
 	{ "fail_recv", SIM_AT(chans[SIM_RECV].fail),
 	  .max = U64_MAX, SIM_ON_RECV },
+	{ "refuse_submits", SIM_AT(refuse), .max = U64_MAX },
 	{ "short_packet", SIM_AT(short_packet), .max = U64_MAX, SIM_ON_RECV },
 	{ "rate_bytes_per_s", SIM_AT(rate), .max = SIM_RATE_MAX },
 	{ "fifo_bytes", SIM_AT(stream.fifo.limit), SIM_U32,

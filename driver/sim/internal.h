@@ -252,6 +252,7 @@ struct sim_file {
  * @chans: guarded by @lock
  * @flush: guarded by @lock: a reset wants the stream emptied
  * @drop: knob: completions to drop, of either channel
+ * @refuse: knob: submits to refuse, of either channel
  * @short_packet: knob: bytes after which the next packet ends
  * @rate: knob: bytes per second into the stream, 0: no limit
  * @packet_bytes: knob: source: length of the packets
@@ -277,6 +278,7 @@ struct sim_board {
 	struct sim_chan chans[SIM_DIRS];
 	bool flush;
 	u64 drop;
+	u64 refuse;
 	u64 short_packet;
 	u64 rate;
 	u32 packet_bytes;

@@ -82,6 +82,17 @@ static void sim_free_chan_resources(struct dma_chan *dchan)
 	sim_chan_synchronize(chan);
 }
 
+/* Under the board's lock: a descriptor that is refused is nobody's any more. */
+static bool sim_refuses(struct sim_chan *chan, struct sim_desc *desc)
+{
+	if (!chan->board->refuse)
+		return false;
+	chan->board->refuse--;
+	list_del(&desc->node);
+	chan->bds_used -= desc->bds;
+	return true;
+}
+
 static dma_cookie_t sim_tx_submit(struct dma_async_tx_descriptor *txd)
 {
 	struct sim_desc *desc = to_sim_desc(txd);
@@ -90,6 +101,11 @@ static dma_cookie_t sim_tx_submit(struct dma_async_tx_descriptor *txd)
 	unsigned long flags;
 
 	spin_lock_irqsave(&chan->board->lock, flags);
+	if (sim_refuses(chan, desc)) {
+		spin_unlock_irqrestore(&chan->board->lock, flags);
+		kfree(desc);
+		return -EBUSY;
+	}
 	cookie = chan->chan.cookie;
 	if (cookie == INT_MAX || cookie < DMA_MIN_COOKIE)
 		cookie = DMA_MIN_COOKIE - 1;

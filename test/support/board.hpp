@@ -49,6 +49,11 @@ public:
   /// source0: the length of the packets that it makes.
   board& packet_bytes(std::uint64_t n) { return set("packet_bytes", n); }
 
+  // The simulator's only.
+
+  /// The next n submits are refused, as xilinx_dma's are after a reset that failed.
+  board& refuse_submits(std::uint64_t n) { return set("refuse_submits", n); }
+
   // A model's only.
 
   /// The next packet into memory gets n bytes more.
