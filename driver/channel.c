@@ -79,7 +79,8 @@ static struct pinring_part *pinring_channel_take(struct pinring_channel *channel
 	struct pinring_part *part;
 
 	part = list_first_entry_or_null(&channel->ready, struct pinring_part, link);
-	if (!part || channel->pdev->dead || channel->halted || !pinring_channel_fits(channel, part))
+	if (!part || channel->pdev->dead || channel->pdev->asleep || channel->halted ||
+	    !pinring_channel_fits(channel, part))
 		return NULL;
 	list_move_tail(&part->link, &channel->issued);
 	part->state = PINRING_PART_ISSUED;

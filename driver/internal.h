@@ -221,6 +221,7 @@ struct pinring_device {
 	spinlock_t lock;		/* lists and states, see above */
 	bool dead;			/* under lock; by unbind under live for writing, too */
 	bool quarantine;		/* under lock: an engine may not have stopped */
+	bool asleep;			/* under lock: nothing is handed over */
 	struct reset_control *stream_reset;	/* of what is behind the stream, or NULL */
 	struct list_head rings;		/* changed under claim_mutex and lock */
 	u64 recoveries;
@@ -524,6 +525,7 @@ void pinring_stream_reset(struct pinring_device *pdev);
 void pinring_recover_init(struct pinring_device *pdev);
 void pinring_recover_exit(struct pinring_device *pdev);
 void pinring_recover(struct pinring_device *pdev);
+void pinring_recover_power(struct pinring_device *pdev, bool asleep);
 void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline);
 void pinring_watch_arm(struct pinring_channel *channel);
 

@@ -12,6 +12,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/property.h>
 #include <linux/reset.h>
 #include <linux/slab.h>
@@ -290,6 +291,25 @@ static void pinring_shutdown(struct platform_device *platform)
 	pinring_device_stop(platform_get_drvdata(platform));
 }
 
+/*
+ * Tasks are frozen, so nothing new comes from them, but a lane's worker may be
+ * at it. A device that does not stop sleeps all the same: it is dead then, and
+ * what it may write to is nobody else's.
+ */
+static int pinring_suspend(struct device *dev)
+{
+	pinring_recover_power(dev_get_drvdata(dev), true);
+	return 0;
+}
+
+static int pinring_resume(struct device *dev)
+{
+	pinring_recover_power(dev_get_drvdata(dev), false);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(pinring_pm_ops, pinring_suspend, pinring_resume);
+
 static const struct of_device_id pinring_of_match[] = {
 	{ .compatible = "pinring,stream" },
 	{ }
@@ -302,6 +322,7 @@ static struct platform_driver pinring_driver = {
 	.driver = {
 		.name = "pinring",
 		.of_match_table = pinring_of_match,
+		.pm = pm_sleep_ptr(&pinring_pm_ops),
 	},
 };
 

@@ -12,6 +12,8 @@
  * what it was given: those pages stay pinned and mapped for good (quarantine),
  * the channels are never released, and the device is dead.
  *
+ * The same stop is made before the system sleeps and when it has woken up.
+ *
  * Whoever waits without a deadline is looked after by the watch: xilinx_dma
  * calls nobody back about an error (xilinx_dma_irq_handler()), so as long as
  * parts are issued the hardware is asked now and then whether it has halted.
@@ -127,6 +129,34 @@ static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
 		dev_err(pdev->dev, "the DMA engine does not stop: the device is dead, what it may write to stays pinned\n");
 }
 
+/* Nothing is handed over, and no other recovery is under way. */
+static void pinring_channels_lock(struct pinring_device *pdev)
+{
+	unsigned int dir;
+
+	mutex_lock(&pdev->recover_mutex);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		mutex_lock_nested(&pdev->channel[dir].mutex, dir);
+}
+
+static void pinring_channels_unlock(struct pinring_device *pdev)
+{
+	unsigned int dir;
+
+	for (dir = PINRING_DIRS; dir-- > 0;)
+		mutex_unlock(&pdev->channel[dir].mutex);
+	mutex_unlock(&pdev->recover_mutex);
+}
+
+static void pinring_channels_pump(struct pinring_device *pdev)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		if (pdev->channel[dir].dma)
+			pinring_channel_pump(&pdev->channel[dir]);
+}
+
 /**
  * pinring_recover - stop both channels and end what they had
  * @pdev: the device.
@@ -137,30 +167,40 @@ static void pinring_recover_channels(struct pinring_device *pdev, u64 now)
  */
 void pinring_recover(struct pinring_device *pdev)
 {
-	unsigned int dir;
 	bool needed;
 	u64 now;
 
-	mutex_lock(&pdev->recover_mutex);
-	for (dir = 0; dir < PINRING_DIRS; dir++)
-		mutex_lock_nested(&pdev->channel[dir].mutex, dir);
-
+	pinring_channels_lock(pdev);
 	now = ktime_get_ns();
 	spin_lock_irq(&pdev->lock);
 	needed = pinring_recovery_needed(pdev, now);
 	spin_unlock_irq(&pdev->lock);
-
 	if (needed)
 		pinring_recover_channels(pdev, now);
-
-	for (dir = PINRING_DIRS; dir-- > 0;)
-		mutex_unlock(&pdev->channel[dir].mutex);
-	mutex_unlock(&pdev->recover_mutex);
+	pinring_channels_unlock(pdev);
 
 	if (needed)
-		for (dir = 0; dir < PINRING_DIRS; dir++)
-			if (pdev->channel[dir].dma)
-				pinring_channel_pump(&pdev->channel[dir]);
+		pinring_channels_pump(pdev);
+}
+
+/*
+ * The system goes to sleep, or has woken up: in both cases whatever the engine
+ * has is ended, as it may lose power in between. On the way up that is nothing,
+ * but xilinx_dma, which knows no suspend of its own, sets up an engine anew
+ * when it stops it. In between nothing is handed over.
+ */
+void pinring_recover_power(struct pinring_device *pdev, bool asleep)
+{
+	pinring_channels_lock(pdev);
+	spin_lock_irq(&pdev->lock);
+	pdev->asleep = asleep;
+	spin_unlock_irq(&pdev->lock);
+	if (!READ_ONCE(pdev->dead))
+		pinring_recover_channels(pdev, ktime_get_ns());
+	pinring_channels_unlock(pdev);
+
+	if (!asleep)
+		pinring_channels_pump(pdev);
 }
 
 static void pinring_recover_work(struct work_struct *work)

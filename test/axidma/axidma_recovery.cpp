@@ -4,11 +4,13 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 #include <vector>
 
 #include "raw_client.hpp"
 #include "scattered_pages.hpp"
+#include "support/binding.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -21,7 +23,10 @@ using namespace support;
 
 namespace {
 
-const auto needed = support::needs{{"loop0", "loop1"}}.model().module(raw_client::module).root();
+const auto needed = support::needs{{"loop0", "loop1", "reset0", "source0"}}
+                        .model()
+                        .module(raw_client::module)
+                        .root();
 
 constexpr std::size_t bytes = 1000;
 
@@ -227,7 +232,37 @@ TEST_CASE("Memory that answers slowly makes a recovery slow, and nothing else") 
   CHECK(watch.news() == "");
 }
 
+TEST_CASE("On the way to a reboot the engine is stopped: an armed receive is not written to") {
+  binding device("source0");
+  const guarded_memory in(page_bytes(), 0);
+  {
+    ring_options options;
+    options.directions = PINRING_DIR_RECV;
+    raw_ring ring("source0", options);
+    board source0("source0");
+    source0.hold_recv();
+    ring.push(make_recv(in.data(), 1, PINRING_SQE_MAY_BE_SHORT))
+        .push(make_recv(in.data(), 2, PINRING_SQE_MAY_BE_SHORT));
+    REQUIRE(ring.submit().submitted == 2);
+    REQUIRE(wait_until([&] { return source0.bds_in_use_recv() == 2; }));
+
+    // What the kernel calls for each device before it reboots, or starts another one by kexec.
+    REQUIRE(std::ofstream(source0.folder() + "/shutdown") << 1 << std::flush);
+    source0.hold_recv(false);
+    std::this_thread::sleep_for(500ms);
+    CHECK(untouched(in.data()));
+    for (const auto& cqe : ring.wait(2))
+      CHECK(outcome_of(cqe) == outcome{ENODEV});
+    CHECK((ring.info().flags & PINRING_INFO_DEAD) != 0);
+  }
+  device.unbind();
+  device.bind();
+  CHECK_NOTHROW(prove_usable("source0"));
+}
+
 TEST_CASE("The channel works at the end of all this") {
-  CHECK_NOTHROW(prove_usable("loop0"));
-  CHECK_NOTHROW(prove_usable("loop1"));
+  for (const auto* device : {"loop0", "loop1", "reset0", "source0"}) {
+    CAPTURE(device);
+    CHECK_NOTHROW(prove_usable(device));
+  }
 }

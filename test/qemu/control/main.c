@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /sys/kernel/debug/pinring_model/<label>/: a file for each entry of the
- * model's table, as driver/sim has them for its boards, and two of our own:
+ * model's table, as driver/sim has them for its boards, and some of our own:
  *
  *	enforce_grants	1: the model counts what the engine does to memory that
  *			is not mapped for it (v_memory_not_granted)
  *	granted		ranges that are mapped for it now
+ *	shutdown	written to: the shutdown method of the engine's client is
+ *			called, as on the way to a reboot
  */
 #include <linux/err.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -66,6 +68,34 @@ static int model_enforce_set(void *data, u64 value)
 DEFINE_DEBUGFS_ATTRIBUTE(model_enforce_fops, model_enforce_get,
 			 model_enforce_set, "%llu\n");
 
+/* Whatever driver the engine's client has: the kernel asks no more. */
+static int model_shutdown_set(void *data, u64 value)
+{
+	struct model_board *board = data;
+	struct device_node *node;
+	struct platform_device *client;
+
+	for_each_compatible_node(node, NULL, "pinring,stream") {
+		struct device_node *engine = of_parse_phandle(node, "dmas", 0);
+
+		of_node_put(engine);
+		if (engine != board->engine->of_node)
+			continue;
+		client = of_find_device_by_node(node);
+		if (!client)
+			continue;
+		device_lock(&client->dev);
+		if (client->dev.driver && client->dev.bus->shutdown)
+			client->dev.bus->shutdown(&client->dev);
+		device_unlock(&client->dev);
+		put_device(&client->dev);
+	}
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(model_shutdown_fops, NULL, model_shutdown_set,
+			 "%llu\n");
+
 static int model_files_add(struct device *dev, struct model_board *board,
 			   u32 count)
 {
@@ -95,6 +125,8 @@ static int model_files_add(struct device *dev, struct model_board *board,
 	}
 	debugfs_create_file_unsafe("enforce_grants", 0644, board->folder, board,
 				   &model_enforce_fops);
+	debugfs_create_file_unsafe("shutdown", 0200, board->folder, board,
+				   &model_shutdown_fops);
 	debugfs_create_u32("granted", 0444, board->folder, &board->granted);
 	return 0;
 }
