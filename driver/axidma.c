@@ -31,8 +31,10 @@
 #define AXIDMA_DMACR_RESET	BIT(2)
 #define AXIDMA_DMASR		0x04
 #define AXIDMA_DMASR_HALTED	BIT(0)
+#define AXIDMA_DMASR_IDLE	BIT(1)
 #define AXIDMA_DMASR_SG		BIT(3)
 #define AXIDMA_DMASR_ERRORS	(GENMASK(6, 4) | GENMASK(10, 8))
+#define AXIDMA_DMASR_IRQS	GENMASK(14, 12)
 
 /* xilinx_dma_probe(): XILINX_DMA_MAX_TRANS_LEN_MIN, _MAX and _V2_..._MAX. */
 #define AXIDMA_WIDTH_MIN	8
@@ -236,6 +238,39 @@ bool pinring_axidma_halted(const struct pinring_channel *channel)
 bool pinring_axidma_erred(const struct pinring_channel *channel)
 {
 	return pinring_axidma_read(channel, AXIDMA_DMASR) & AXIDMA_DMASR_ERRORS;
+}
+
+/*
+ * Under channel->mutex, with parts issued: whether the provider has parts that
+ * the hardware is through with, though no interrupt is on its way that would
+ * tell it so. Then there will be none. In @residue how much of the last of them
+ * the provider says is missing.
+ *
+ * PG021 has a channel idle when it has processed all descriptors up to the
+ * tail. Should a receive that waits for its first byte count as processed on
+ * some version of the core, the residue tells: xilinx_dma takes it from the
+ * status that the hardware wrote into the BDs of what it started last. It is
+ * less than the length only if something has come, or left. Of parts of several
+ * lengths it can't be told whose residue it is, so the shortest counts.
+ *
+ * A callback may also be on its way: then fewer cookies are open than we have
+ * parts. (Until the first has completed, one more is: that of the probe.)
+ */
+bool pinring_axidma_silent(const struct pinring_channel *channel, u32 parts, u32 shortest,
+			   u32 *residue)
+{
+	struct dma_tx_state state = {};
+	u32 status;
+
+	if (!channel->axidma.regs || !parts)
+		return false;
+	status = pinring_axidma_read(channel, AXIDMA_DMASR);
+	if (!(status & AXIDMA_DMASR_IDLE) || status & AXIDMA_DMASR_IRQS)
+		return false;
+	if (dmaengine_tx_status(channel->dma, channel->dma->cookie, &state) == DMA_COMPLETE)
+		return false;
+	*residue = state.residue;
+	return state.used - state.last >= (s32)parts && state.residue < shortest;
 }
 
 /**

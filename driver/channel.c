@@ -319,6 +319,33 @@ void pinring_channel_lost(struct pinring_channel *channel, bool own)
 		mod_delayed_work(pinring_wq, &pdev->recover_work, 0);
 }
 
+/*
+ * Under device->lock: the hardware is through with what is issued, and nobody
+ * will be told. Its interrupt was lost; or a receive's memory was full before
+ * the packet was at its end, which raises none. The oldest part gets it.
+ */
+void pinring_channel_silent(struct pinring_channel *channel, u32 residue)
+{
+	struct pinring_device *pdev = channel->pdev;
+	struct pinring_part *part =
+		list_first_entry_or_null(&channel->issued, struct pinring_part, link);
+	u32 cqe_flags = 0;
+
+	lockdep_assert_held(&pdev->lock);
+	if (!part || channel->halted)
+		return;
+	if (channel->dir == PINRING_RECV && !residue) {
+		cqe_flags = PINRING_CQE_TRUNCATED;
+		/* Where they are issued one by one it is its own. */
+		if (channel->depth < channel->batch_depth && !pinring_part_batch(part))
+			part->moved = part->len;
+	}
+	channel->halted = true;
+	pinring_job_fail(part->job, -EIO, cqe_flags);
+	if (!pdev->dead)
+		mod_delayed_work(pinring_wq, &pdev->recover_work, 0);
+}
+
 /* Process context, under channel->mutex. */
 static struct dma_async_tx_descriptor *pinring_channel_prep(struct pinring_channel *channel,
 							    struct pinring_part *part)

@@ -199,6 +199,8 @@ struct pinring_channel {
 	struct pinring_fence *cooling_fence;
 	bool halted;			/* the provider takes nothing before a recovery */
 	u64 progress;			/* CLOCK_MONOTONIC ns of the last completion */
+	struct pinring_part *silent;	/* the oldest when the watch saw it silent, compared only */
+	u64 silent_since;		/* progress as it was then */
 	struct pinring_stats stats;
 
 	/* under device->claim_mutex */
@@ -434,6 +436,8 @@ void pinring_axidma_forget(struct pinring_channel *channel);
 bool pinring_axidma_stopped(const struct pinring_channel *channel);
 bool pinring_axidma_halted(const struct pinring_channel *channel);
 bool pinring_axidma_erred(const struct pinring_channel *channel);
+bool pinring_axidma_silent(const struct pinring_channel *channel, u32 parts, u32 shortest,
+			   u32 *residue);
 void pinring_axidma_wait_irq(const struct pinring_channel *channel);
 
 /* stats.c */
@@ -512,6 +516,7 @@ void pinring_channel_pump(struct pinring_channel *channel);
 void pinring_channel_untake(struct pinring_part *part);
 void pinring_channel_withdraw(struct pinring_part *part);
 void pinring_channel_lost(struct pinring_channel *channel, bool own);
+void pinring_channel_silent(struct pinring_channel *channel, u32 residue);
 void pinring_channel_emptied(struct pinring_channel *channel);
 
 /* seat.c */

@@ -16,7 +16,8 @@
  *
  * Whoever waits without a deadline is looked after by the watch: xilinx_dma
  * calls nobody back about an error (xilinx_dma_irq_handler()), so as long as
- * parts are issued the hardware is asked now and then whether it has halted.
+ * parts are issued the hardware is asked now and then whether it has halted,
+ * or is idle though nobody was told that it is done.
  */
 #include <linux/ktime.h>
 
@@ -234,20 +235,54 @@ void pinring_watch_arm(struct pinring_channel *channel)
 	queue_delayed_work(system_freezable_wq, &pdev->watch_work, PINRING_WATCH_PERIOD);
 }
 
-static void pinring_watch_channel(struct pinring_channel *channel)
+static bool pinring_watch_halted(struct pinring_channel *channel)
 {
 	struct pinring_device *pdev = channel->pdev;
-	bool halted, own;
+	bool own;
 
+	if (!pinring_axidma_halted(channel))
+		return false;
+	own = pinring_axidma_erred(channel);
+	spin_lock_irq(&pdev->lock);
+	pinring_channel_lost(channel, own);
+	spin_unlock_irq(&pdev->lock);
+	return true;
+}
+
+/*
+ * Silent at two looks in a row, with the same part the oldest and nothing
+ * completed in between: an interrupt that was on its way has arrived by then.
+ */
+static void pinring_watch_silent(struct pinring_channel *channel)
+{
+	struct pinring_device *pdev = channel->pdev;
+	struct pinring_part *part;
+	u32 parts, shortest = U32_MAX, residue = 0;
+	bool silent;
+
+	spin_lock_irq(&pdev->lock);
+	parts = channel->issued_parts;
+	list_for_each_entry(part, &channel->issued, link)
+		shortest = min(shortest, part->len);
+	spin_unlock_irq(&pdev->lock);
+
+	silent = pinring_axidma_silent(channel, parts, shortest, &residue);
+
+	spin_lock_irq(&pdev->lock);
+	part = list_first_entry_or_null(&channel->issued, struct pinring_part, link);
+	if (silent && part && part == channel->silent && channel->progress == channel->silent_since)
+		pinring_channel_silent(channel, residue);
+	channel->silent = silent ? part : NULL;
+	channel->silent_since = channel->progress;
+	spin_unlock_irq(&pdev->lock);
+}
+
+static void pinring_watch_channel(struct pinring_channel *channel)
+{
 	/* Between submit and issue it is halted, and well. */
 	mutex_lock_nested(&channel->mutex, channel->dir);
-	halted = pinring_axidma_halted(channel);
-	own = halted && pinring_axidma_erred(channel);
-	if (halted) {
-		spin_lock_irq(&pdev->lock);
-		pinring_channel_lost(channel, own);
-		spin_unlock_irq(&pdev->lock);
-	}
+	if (!pinring_watch_halted(channel))
+		pinring_watch_silent(channel);
 	mutex_unlock(&channel->mutex);
 }
 

@@ -59,7 +59,9 @@
  *	EALREADY	the job has started and can't be withdrawn, or is ending
  *	ECANCELED	the job was withdrawn before it started, or aborted
  *	ETIMEDOUT	the *job's* deadline passed
- *	EIO		the provider reported a transfer error
+ *	EIO		the provider reported a transfer error; or the hardware
+ *			was found to have met one, or to be through with the
+ *			job without anybody having been told
  *	EBADMSG		TLAST came before the length that was promised
  *	ECONNRESET	the channel was reset on another job's account
  *			(PINRING_CQE_COLLATERAL)
@@ -348,7 +350,7 @@ struct pinring_sqe {
 /* cqe.flags */
 #define PINRING_CQE_BOUNCED	(1U << 0)	/* pinring copied some or all of the data */
 #define PINRING_CQE_SHORT	(1U << 1)	/* TLAST came before the end of the memory */
-#define PINRING_CQE_TRUNCATED	(1U << 2)	/* the packet was longer than the memory */
+#define PINRING_CQE_TRUNCATED	(1U << 2)	/* the memory is full, and no end of the packet was reported */
 #define PINRING_CQE_COLLATERAL	(1U << 3)	/* ended by a reset on another job's account */
 #define PINRING_CQE_MORE	(1U << 4)	/* further CQEs for this job follow */
 

@@ -217,26 +217,32 @@ TEST_CASE("A promise that is broken spoils no later job") {
   }
 }
 
-TEST_CASE(
-    "A packet that is longer than its receive is ended by the deadline, and by nothing else") {
+TEST_CASE("A packet that is longer than its receive is an error, and touches nothing else") {
   raw_ring ring("loop0");
   board loop0("loop0");
   loop0.enforce_grants();
   const violations watch("loop0");
-  const guarded_memory out(2000);
-  const guarded_memory in(1000);
-  ring.push(within(make_recv(in.data(), 1), 1s)).push(make_send(out.data(), 2));
+  const guarded_memory out(5000);
+  const guarded_memory in(2 * page_bytes(), 0);
+  const auto middle = in.data().subspan(100, 1000);
+  fill_pattern(out.data(), 1);
+  ring.push(make_recv(middle, 1)).push(make_send(out.data(), 2));
   REQUIRE(ring.submit().submitted == 2);
-  REQUIRE(outcome_of(ring.wait(1).front()) == success); // the send: the FIFO has taken it
 
-  CHECK(ring.enter(0, 1, 300ms).result == outcome{ETIME});
-  CHECK(outcome_of(ring.wait(1).front()) == outcome{ETIMEDOUT});
+  const auto cqes = ring.wait(2);
+  const auto& received = completion_of(cqes, 1);
+  CHECK(outcome_of(received) == outcome{EIO});
+  CHECK(received.flags == PINRING_CQE_TRUNCATED);
+  CHECK(received.bytes == 1000);
+  CHECK(pattern_mismatch(middle, 1) == std::nullopt);
+  CHECK(blank(in.data().first(100)));
+  CHECK(blank(in.data().subspan(1100)));
   CHECK(in.guards_intact());
-  CHECK_NOTHROW(prove_usable(ring));
+  CHECK_NOTHROW(prove_usable(ring)); // the reset has emptied the stream
   CHECK(watch.news() == "");
 }
 
-TEST_CASE("The stream makes a packet longer: the receive ends by its deadline, unharmed") {
+TEST_CASE("The stream makes a packet longer: the receive is an error, unharmed") {
   raw_ring ring("loop0");
   board loop0("loop0");
   loop0.enforce_grants();
@@ -245,11 +251,148 @@ TEST_CASE("The stream makes a packet longer: the receive ends by its deadline, u
   const guarded_memory in(1000);
   loop0.long_packet(8);
 
-  const auto result = loop(ring, make_send(out.data(), 0), within(make_recv(in.data(), 0), 300ms));
-  CHECK(outcome_of(result.received) == outcome{ETIMEDOUT});
+  const auto result = loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0));
+  CHECK(outcome_of(result.received) == outcome{EIO});
+  CHECK(result.received.flags == PINRING_CQE_TRUNCATED);
   CHECK(in.guards_intact());
   CHECK_NOTHROW(prove_usable(ring));
   CHECK(watch.news() == "");
+}
+
+TEST_CASE(
+    "The rest of a packet that was too long begins the next receive, unless a reset gets it") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.reset_flushes_stream(false);
+  const guarded_memory out(1600);
+  const guarded_memory first(1000);
+  const guarded_memory second(1000);
+  fill_pattern(out.data(), 3);
+  REQUIRE(outcome_of(loop(ring, make_send(out.data(), 0), make_recv(first.data(), 0)).received) ==
+          outcome{EIO});
+
+  const auto cqe = ring.run(make_recv(second.data(), 1, PINRING_SQE_MAY_BE_SHORT));
+  CHECK(outcome_of(cqe) == success);
+  CHECK(cqe.flags == PINRING_CQE_SHORT);
+  REQUIRE(cqe.bytes == 600);
+  CHECK(same_bytes(second.data().first(600), out.data().subspan(1000)));
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE(
+    "A receive behind one whose packet was too long is reset, and the next ones are handed over") {
+  raw_ring ring("loop0");
+  const guarded_memory out(1500);
+  const guarded_memory in(3 * page_bytes(), 0);
+  for (std::uint64_t i = 0; i < 3; ++i)
+    ring.push(make_recv(in.data().subspan(i * page_bytes(), 1000), i));
+  ring.push(make_send(out.data(), 10));
+  REQUIRE(ring.submit().submitted == 4);
+
+  const auto cqes = ring.wait(3);
+  CHECK(outcome_of(completion_of(cqes, 0)) == outcome{EIO});
+  CHECK(completion_of(cqes, 0).flags == PINRING_CQE_TRUNCATED);
+  CHECK(outcome_of(completion_of(cqes, 1)) == outcome{ECONNRESET});
+  CHECK(completion_of(cqes, 1).flags == PINRING_CQE_COLLATERAL);
+  fill_pattern(out.data(), 4);
+  ring.push(make_send(out.data().first(1000), 11));
+  REQUIRE(ring.submit().submitted == 1);
+  const auto rest = ring.wait(2);
+  CHECK(outcome_of(completion_of(rest, 2)) == success);
+  CHECK(pattern_mismatch(in.data().subspan(2 * page_bytes(), 1000), 4) == std::nullopt);
+}
+
+// ---------------------------------------------------------------------------- silence
+
+TEST_CASE("A receive whose interrupt is lost is an error, not silence") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  const guarded_memory out(1000);
+  const guarded_memory in(1000);
+  loop0.drop_recv_completions(1);
+
+  const auto result = loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0));
+  CHECK(outcome_of(result.sent) == success);
+  CHECK(outcome_of(result.received) == outcome{EIO});
+  CHECK(result.received.flags == PINRING_CQE_TRUNCATED); // the memory is full: nothing tells more
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A short packet whose interrupt is lost is an error, and not called too long") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  const guarded_memory out(1000);
+  const guarded_memory in(page_bytes(), 0);
+  loop0.drop_recv_completions(1);
+
+  const auto result =
+      loop(ring, make_send(out.data(), 0), make_recv(in.data(), 0, PINRING_SQE_MAY_BE_SHORT));
+  CHECK(outcome_of(result.received) == outcome{EIO});
+  CHECK(result.received.flags == 0);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("Sends whose interrupt is lost are an error, not silence") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  const guarded_memory out(1000);
+  const guarded_memory in(1000);
+  auto send = make_send(out.data(), 0);
+  send.deadline_ns = PINRING_DEADLINE_NONE;
+  loop0.drop_send_completions(1);
+
+  const auto result = loop(ring, send, make_recv(in.data(), 0));
+  CHECK(outcome_of(result.sent) == outcome{EIO});
+  CHECK(result.sent.flags == 0);
+  CHECK(result.received.result == 0);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A receive that waits is not taken for one that was forgotten") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  const auto recoveries = driver_counter("loop0", "recoveries");
+  const guarded_memory out(4000);
+  const guarded_memory in(4000);
+  fill_pattern(out.data(), 5);
+  const auto nth = [](const guarded_memory& memory, std::uint64_t i) {
+    return memory.data().subspan(1000 * i, 1000);
+  };
+
+  SECTION("of those that are handed over two at a time") {
+    for (std::uint64_t i = 0; i < 4; ++i)
+      ring.push(make_recv(nth(in, i), i));
+    REQUIRE(ring.submit().submitted == 4);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      std::this_thread::sleep_for(a_while); // the driver looks five times
+      ring.push(make_send(nth(out, i), 10 + i));
+      REQUIRE(ring.submit().submitted == 1);
+      for (const auto& cqe : ring.wait(2))
+        CHECK(outcome_of(cqe) == success);
+    }
+  }
+  SECTION("of a batch, part of which has come") {
+    for (std::uint64_t i = 0; i < 4; ++i)
+      ring.push(make_recv(nth(in, i), i, PINRING_SQE_BATCH));
+    REQUIRE(ring.submit().submitted == 4);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      std::this_thread::sleep_for(a_while);
+      ring.push(make_send(nth(out, i), 10 + i));
+      REQUIRE(ring.submit().submitted == 1);
+    }
+    for (const auto& cqe : ring.wait(8))
+      CHECK(outcome_of(cqe) == success);
+  }
+  SECTION("of several BDs, in the middle of a packet that comes slowly") {
+    const guarded_memory slow(3 * page_bytes());
+    const scattered_pages scattered(3 * page_bytes());
+    REQUIRE(scattered.pieces() > 1);
+    fill_pattern(slow.data(), 6);
+    loop0.rate_bytes_per_s(2 * page_bytes());
+    REQUIRE(loop(ring, slow.data(), scattered.data()).moved(3 * page_bytes()));
+    CHECK(pattern_mismatch(scattered.data(), 6) == std::nullopt);
+  }
+  CHECK(driver_counter("loop0", "recoveries") == recoveries);
 }
 
 TEST_CASE("The channel works at the end of all this") {

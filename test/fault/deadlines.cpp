@@ -73,11 +73,12 @@ TEST_CASE("A send that names no deadline ends when its channel makes no progress
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
   board sink0("sink0");
   const guarded_memory memory(bytes);
-  sink0.drop_completions(1);
+  sink0.hold_send();
   const auto start = clock::now();
 
   CHECK(outcome_of(ring.run(make_send(memory.data(), 1))) == outcome{ETIMEDOUT});
   CHECK(clock::now() - start >= std::chrono::nanoseconds(ring.info().send_deadline_ns));
+  sink0.hold_send(false);
   CHECK_NOTHROW(prove_usable(ring));
 }
 
@@ -299,7 +300,9 @@ TEST_CASE(
   REQUIRE(ring.submit().submitted == last + 2);
 
   const auto cqes = ring.wait(last + 1);
-  CHECK(outcome_of(completion_of(cqes, 100)) == outcome{ETIMEDOUT});
+  // On a slow machine an idle engine may be found before the deadline.
+  CHECK((outcome_of(completion_of(cqes, 100)) == outcome{ETIMEDOUT} ||
+         (shallow.is_model() && outcome_of(completion_of(cqes, 100)) == outcome{EIO})));
   CHECK((completion_of(cqes, 100).flags & PINRING_CQE_COLLATERAL) == 0);
   CHECK(outcome_of(completion_of(cqes, 0)) == success);
   for (std::size_t i = 1; i <= depth; ++i) {
