@@ -157,6 +157,29 @@ TEST_CASE("A receive that meets an error of any kind is EIO by itself") {
   CHECK(watch.news() == "");
 }
 
+TEST_CASE("After an error of any kind, of either direction, the device works within two seconds") {
+  const auto kind = GENERATE(0U, 1U, 2U);
+  const auto receive = GENERATE(false, true);
+  CAPTURE(kind, receive);
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  loop0.error_kind(kind);
+  receive ? loop0.fail_recv(1) : loop0.fail_send(1);
+  const auto fault = clock::now();
+  ring.push(make_recv(in.data(), 1)).push(without_deadline(make_send(out.data(), 2)));
+  REQUIRE(ring.submit().submitted == 2);
+  const auto cqes = ring.wait(2, soon);
+  REQUIRE(outcome_of(completion_of(cqes, receive ? 1 : 2)) == outcome{EIO});
+
+  const auto told = clock::now();
+  REQUIRE(loop(ring, out.data(), in.data()).moved(bytes));
+  CHECK(clock::now() - told < 2s);
+  INFO("from the error on " << std::chrono::duration<double>(clock::now() - fault).count() << " s");
+  CHECK(clock::now() - fault < soon);
+}
+
 TEST_CASE("An error in the middle of a packet of many BDs is never a success") {
   const auto at = GENERATE(1U, 3U, 10U);
   CAPTURE(at);
