@@ -114,13 +114,14 @@ static int pinring_mapping_segments(struct pinring_mapping *map)
 }
 
 /* Under buffer->map_mutex or before the buffer is known to anyone. */
-static void pinring_mapping_undo(struct pinring_buffer_entry *buffer, struct pinring_mapping *map)
+static void pinring_mapping_undo(struct pinring_buffer_entry *buffer, struct pinring_mapping *map,
+				 bool keep)
 {
 	struct pinring_device *pdev = buffer->ring->pdev;
 
 	if (!map->mapped)
 		return;
-	if (!buffer->quarantined)
+	if (!keep)
 		dma_unmap_sgtable(map->dma_dev, &map->sgt, map->dma_dir, PINRING_MAP_ATTRS);
 	map->mapped = false;
 	if (atomic_dec_and_test(&pdev->mapped))
@@ -143,7 +144,7 @@ static int pinring_mapping_make(struct pinring_buffer_entry *buffer, struct pinr
 		return ret;
 
 	down_read(&pdev->live);
-	if (pdev->dead) {
+	if (pinring_ring_dead(buffer->ring)) {
 		ret = -ENODEV;
 	} else if (dma_map_sgtable(dma_dev, &map->sgt, dma_dir, PINRING_MAP_ATTRS)) {
 		ret = -ENOMEM;
@@ -190,13 +191,20 @@ static int pinring_buffer_map(struct pinring_buffer_entry *buffer)
 	return ret;
 }
 
+/* An engine that was shown to have stopped since then has let go. */
+static bool pinring_buffer_quarantined(const struct pinring_buffer_entry *buffer)
+{
+	return buffer->quarantined && pinring_quarantine_holds(buffer->ring->pdev);
+}
+
 static void pinring_buffer_unmap(struct pinring_buffer_entry *buffer)
 {
+	bool keep = pinring_buffer_quarantined(buffer);
 	unsigned int dir;
 
 	mutex_lock(&buffer->map_mutex);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
-		pinring_mapping_undo(buffer, &buffer->mapping[dir]);
+		pinring_mapping_undo(buffer, &buffer->mapping[dir], keep);
 	mutex_unlock(&buffer->map_mutex);
 }
 
@@ -215,11 +223,17 @@ static void pinring_buffer_release(struct pinring_buffer_entry *buffer)
 {
 	unsigned int dir;
 
-	pinring_buffer_unmap(buffer);
+	mutex_lock(&buffer->map_mutex);
+	buffer->kept = pinring_buffer_quarantined(buffer);
+	if (buffer->kept)
+		pinring_quarantine_buffer(buffer);
+	for (dir = 0; dir < PINRING_DIRS; dir++)
+		pinring_mapping_undo(buffer, &buffer->mapping[dir], buffer->kept);
+	mutex_unlock(&buffer->map_mutex);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		pinring_mapping_free(&buffer->mapping[dir]);
 	if (buffer->pages) {
-		if (!buffer->quarantined) {
+		if (!buffer->kept) {
 			pinring_unpin(buffer->pages, buffer->npages,
 				      buffer->directions & PINRING_DIR_RECV);
 			pinring_uncharge(buffer->ring, buffer->npages);
@@ -371,8 +385,8 @@ static int pinring_buffer_wait(struct pinring_buffer_entry *buffer, u64 deadline
 							 pinring_timeout(deadline));
 	if (ret)
 		return ret == -ERESTARTSYS ? -EINTR : ret;
-	/* Not the caller's again. Set before the last user let go, so before released. */
-	return buffer->quarantined ? -ENODEV : 0;
+	/* Not the caller's again. */
+	return buffer->kept ? -ENODEV : 0;
 }
 
 /* Under buffer_mutex: no new job finds it; gone when the last one is through. */
@@ -402,7 +416,7 @@ static int pinring_buffer_check(struct pinring_ring *ring, const struct pinring_
 /* Under buffer_mutex: nothing may enter the table any more. */
 static int pinring_buffer_closed(const struct pinring_ring *ring)
 {
-	if (READ_ONCE(ring->pdev->dead))
+	if (pinring_ring_dead(ring))
 		return -ENODEV;
 	return READ_ONCE(ring->closing) ? -ENXIO : 0;
 }

@@ -223,11 +223,13 @@ struct pinring_device {
 	spinlock_t lock;		/* lists and states, see above */
 	bool dead;			/* under lock; by unbind under live for writing, too */
 	bool quarantine;		/* under lock: an engine may not have stopped */
+	bool gone;			/* under lock: it leaves, and is never to be reset */
 	bool asleep;			/* under lock: nothing is handed over */
 	struct reset_control *stream_reset;	/* of what is behind the stream, or NULL */
 	struct list_head rings;		/* changed under claim_mutex and lock */
 	u64 recoveries;
-	u64 quarantined;		/* under lock: pages that are pinned for good */
+	u64 quarantined;		/* under lock: pages that stay pinned */
+	struct list_head kept;		/* under lock: see quarantine.c */
 
 	atomic_t mapped;		/* mappings against the provider's device */
 	wait_queue_head_t unmapped;
@@ -280,6 +282,7 @@ struct pinring_ring {
 	/* under device->lock */
 	u32 cq_tail;
 	bool closing;			/* also under end_mutex */
+	bool dead;			/* also under claim_mutex: outlived a reset of its device */
 	bool quiet;			/* who ends many jobs notifies once */
 	struct list_head jobs;		/* outstanding, in the order of submission */
 	struct list_head overflow;	/* settled, no room in the CQ */
@@ -403,7 +406,8 @@ struct pinring_buffer_entry {
 	u32 directions;
 	bool dying;			/* under ring->buffer_mutex and the xarray's lock */
 	bool released;			/* store-release when unpinned; buffer_wait */
-	bool quarantined;		/* under device->lock: stays pinned and mapped */
+	bool quarantined;		/* under device->lock: an engine may not have stopped */
+	bool kept;			/* when it was released; valid once released */
 	u64 addr;
 	u64 len;
 	struct page **pages;
@@ -430,6 +434,13 @@ void pinring_device_put(struct pinring_device *pdev);
 /* quirk.c */
 int pinring_quirk_find(struct pinring_channel *channel);
 
+/* quarantine.c */
+bool pinring_quarantine_holds(struct pinring_device *pdev);
+void pinring_quarantine_part(struct pinring_part *part);
+void pinring_quarantine_buffer(struct pinring_buffer_entry *buffer);
+void pinring_quarantine_end(struct pinring_device *pdev);
+void pinring_quarantine_forget(struct pinring_device *pdev);
+
 /* axidma.c */
 int pinring_axidma_ask(struct pinring_channel *channel);
 void pinring_axidma_forget(struct pinring_channel *channel);
@@ -446,6 +457,7 @@ extern const struct attribute_group *pinring_attr_groups[];
 /* ring.c */
 int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup);
 void pinring_ring_end(struct pinring_ring *ring);
+void pinring_ring_bury(struct pinring_ring *ring);
 void pinring_ring_get(struct pinring_ring *ring);
 void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
@@ -530,6 +542,7 @@ void pinring_stream_reset(struct pinring_device *pdev);
 void pinring_recover_init(struct pinring_device *pdev);
 void pinring_recover_exit(struct pinring_device *pdev);
 void pinring_recover(struct pinring_device *pdev);
+int pinring_device_reset(struct pinring_device *pdev);
 void pinring_recover_power(struct pinring_device *pdev, bool asleep);
 void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline);
 void pinring_watch_arm(struct pinring_channel *channel);
@@ -541,6 +554,12 @@ void pinring_watch_arm(struct pinring_channel *channel);
 static inline u32 pinring_channel_bds(const struct pinring_channel *channel, u64 bytes)
 {
 	return DIV_ROUND_UP_ULL(bytes, channel->max_bd_bytes);
+}
+
+/* No transfer of this ring's any more. Exact under device->lock. */
+static inline bool pinring_ring_dead(const struct pinring_ring *ring)
+{
+	return READ_ONCE(ring->pdev->dead) || READ_ONCE(ring->dead);
 }
 
 static inline u32 pinring_dir_bit(enum pinring_dir dir)

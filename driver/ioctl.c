@@ -218,7 +218,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 		return -ENXIO;
 	if (ring && ring->mm != current->mm)
 		return -EXDEV;
-	if (READ_ONCE(file->pdev->dead) && op->fn != pinring_ioctl_enter &&
+	if ((ring ? pinring_ring_dead(ring) : READ_ONCE(file->pdev->dead)) && op->fn != pinring_ioctl_enter &&
 	    op->fn != pinring_ioctl_buffer_remove)
 		return -ENODEV;
 
@@ -243,7 +243,7 @@ static __poll_t pinring_poll(struct file *filp, struct poll_table_struct *wait)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (pinring_ring_writable(ring))
 		mask |= EPOLLOUT | EPOLLWRNORM;
-	if (READ_ONCE(file->pdev->dead))
+	if (pinring_ring_dead(ring))
 		mask |= EPOLLERR | EPOLLHUP;
 	return mask;
 }

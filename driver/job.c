@@ -446,7 +446,7 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 	list_add_tail(&job->link, &ring->jobs);
 	ring->outstanding++;
 	ring->unreaped++;
-	if (!error && pdev->dead)
+	if (!error && pinring_ring_dead(ring))
 		error = -ENODEV;
 	if (!error && ring->closing)
 		error = -ECANCELED;

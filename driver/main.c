@@ -174,6 +174,7 @@ static void pinring_device_stop(struct pinring_device *pdev)
 	down_write(&pdev->live);
 	spin_lock_irq(&pdev->lock);
 	pdev->dead = true;
+	pdev->gone = true;
 	pdev->info.flags |= PINRING_INFO_DEAD;
 	spin_unlock_irq(&pdev->lock);
 	up_write(&pdev->live);
@@ -206,6 +207,7 @@ static void pinring_device_remove(void *data)
 
 	misc_deregister(&pdev->misc);
 	pinring_device_kill(pdev);
+	pinring_quarantine_forget(pdev);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		pinring_channel_exit(&pdev->channel[dir]);
 	pinring_device_put(pdev);
@@ -226,6 +228,7 @@ static int pinring_probe(struct platform_device *platform)
 	init_rwsem(&pdev->live);
 	spin_lock_init(&pdev->lock);
 	INIT_LIST_HEAD(&pdev->rings);
+	INIT_LIST_HEAD(&pdev->kept);
 	init_waitqueue_head(&pdev->unmapped);
 	pinring_recover_init(pdev);
 	platform_set_drvdata(platform, pdev);

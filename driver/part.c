@@ -195,7 +195,7 @@ static int pinring_part_map(struct pinring_part *part)
 	int i;
 
 	down_read(&pdev->live);
-	if (pdev->dead) {
+	if (pinring_ring_dead(part->job->ring)) {
 		ret = -ENODEV;
 	} else if (dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part),
 				   PINRING_MAP_ATTRS)) {
@@ -298,7 +298,7 @@ static int pinring_part_prepare_buffer(struct pinring_part *part)
 	 * undo it: released parts are what unbind waits for.
 	 */
 	down_read(&pdev->live);
-	if (pdev->dead) {
+	if (pinring_ring_dead(job->ring)) {
 		ret = -ENODEV;
 	} else {
 		if (map->need_sync)
@@ -455,7 +455,8 @@ void pinring_part_done(struct pinring_part *part)
 
 /*
  * Under device->lock: the engine may not have stopped, so what it was given is
- * not given back: pinned, mapped and charged for good. Let go of in all else.
+ * not given back: pinned, mapped and charged, see quarantine.c. Let go of in all
+ * else.
  */
 void pinring_part_quarantine(struct pinring_part *part)
 {
@@ -482,6 +483,9 @@ void pinring_part_release(struct pinring_part *part)
 	struct pinring_job *job = part->job;
 	struct pinring_device *pdev = job->ring->pdev;
 
+	/* An engine that was shown to have stopped since then has let go. */
+	if (part->quarantined)
+		part->quarantined = pinring_quarantine_holds(pdev);
 	if (part->mapped) {
 		if (pinring_part_oneshot(part) && !part->quarantined)
 			pinring_part_unmap(part);
@@ -497,6 +501,8 @@ void pinring_part_release(struct pinring_part *part)
 	pinring_part_account(part);
 	spin_unlock_irq(&pdev->lock);
 
+	if (part->quarantined && part->pages)
+		pinring_quarantine_part(part);
 	pinring_part_free_sg(part);
 	if (part->pages) {
 		if (!part->quarantined)

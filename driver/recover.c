@@ -9,8 +9,9 @@
  * reopened.
  *
  * Unless the engine can't be shown to have stopped. Then it may still write to
- * what it was given: those pages stay pinned and mapped for good (quarantine),
- * the channels are never released, and the device is dead.
+ * what it was given: those pages stay pinned and mapped (quarantine.c), the
+ * channels are not released, and the device is dead, until somebody asks for a
+ * reset that finds the engine stopped.
  *
  * The same stop is made before the system sleeps and when it has woken up.
  *
@@ -209,6 +210,63 @@ static void pinring_recover_work(struct work_struct *work)
 	pinring_recover(container_of(to_delayed_work(work), struct pinring_device, recover_work));
 }
 
+/* Under claim_mutex and both channels' mutexes: a dead device, once more. */
+static int pinring_device_revive(struct pinring_device *pdev)
+{
+	struct pinring_ring *ring;
+	unsigned int dir;
+	bool gone;
+
+	if (!pinring_channels_stop(pdev))
+		return -EIO;
+	pinring_stream_reset(pdev);
+	if (!pinring_channels_reseat(pdev))
+		return -EIO;
+	list_for_each_entry(ring, &pdev->rings, link)
+		pinring_ring_bury(ring);
+
+	spin_lock_irq(&pdev->lock);
+	for (dir = 0; dir < PINRING_DIRS; dir++) {
+		pdev->channel[dir].refusals = 0;
+		pinring_channel_emptied(&pdev->channel[dir]);
+	}
+	pdev->recoveries++;
+	pdev->quarantine = false;
+	pdev->quarantined = 0;
+	gone = pdev->gone;
+	if (!gone) {
+		pdev->dead = false;
+		pdev->info.flags &= ~PINRING_INFO_DEAD;
+	}
+	spin_unlock_irq(&pdev->lock);
+	return gone ? -ENODEV : 0;
+}
+
+/**
+ * pinring_device_reset - try again to stop the engine of a dead device
+ * @pdev: the device; one that is not dead is left alone.
+ *
+ * If the engine is shown to have stopped, what was in quarantine is given back,
+ * and the device is of use to new rings.
+ *
+ * Return: 0, -EIO if it does not stop, -ENODEV if the device leaves.
+ */
+int pinring_device_reset(struct pinring_device *pdev)
+{
+	int ret = 0;
+
+	mutex_lock(&pdev->claim_mutex);
+	pinring_channels_lock(pdev);
+	if (READ_ONCE(pdev->dead))
+		ret = pinring_device_revive(pdev);
+	pinring_channels_unlock(pdev);
+	mutex_unlock(&pdev->claim_mutex);
+
+	if (ret != -EIO)
+		pinring_quarantine_end(pdev);
+	return ret;
+}
+
 /* A device that died by itself: unbind does the same for its own. */
 static void pinring_dead_work(struct work_struct *work)
 {
@@ -217,6 +275,9 @@ static void pinring_dead_work(struct work_struct *work)
 
 	mutex_lock(&pdev->claim_mutex);
 	list_for_each_entry(ring, &pdev->rings, link) {
+		/* Unless it was reset since: that has ended those of before. */
+		if (!pinring_ring_dead(ring))
+			continue;
 		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
 		wake_up_all(&ring->wait);
 	}

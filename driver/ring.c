@@ -188,7 +188,7 @@ static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *s
 	spin_lock_irq(&pdev->lock);
 	cq_used = pinring_cq_ready(ring);
 	pinring_ring_flush(ring);
-	dead = pdev->dead;
+	dead = pinring_ring_dead(ring);
 	spin_unlock_irq(&pdev->lock);
 	if (cq_used > ring->cq_entries)
 		return -EPROTO;
@@ -265,7 +265,7 @@ int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline)
 		return -EINTR;
 	if (ret)
 		return ret;
-	if (READ_ONCE(ring->pdev->dead) && pinring_cq_ready(ring) < min_complete)
+	if (pinring_ring_dead(ring) && pinring_cq_ready(ring) < min_complete)
 		return -ENODEV;
 	return 0;
 }
@@ -479,6 +479,24 @@ free:
 	return ret;
 }
 
+/*
+ * Under claim_mutex: the device is dead, and about to be of use again. To this
+ * ring it never is; what it claimed others may have.
+ */
+void pinring_ring_bury(struct pinring_ring *ring)
+{
+	struct pinring_device *pdev = ring->pdev;
+
+	pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
+	if (ring->dead)
+		return;
+	spin_lock_irq(&pdev->lock);
+	WRITE_ONCE(ring->dead, true);
+	spin_unlock_irq(&pdev->lock);
+	pinring_unclaim(ring);
+	wake_up_all(&ring->wait);
+}
+
 /**
  * pinring_ring_end - the owner has closed the file: end everything
  * @ring: the ring. Calls after the first do nothing but wait for it.
@@ -526,7 +544,8 @@ void pinring_ring_end(struct pinring_ring *ring)
 	spin_lock_irq(&pdev->lock);
 	list_del(&ring->link);
 	spin_unlock_irq(&pdev->lock);
-	pinring_unclaim(ring);
+	if (!ring->dead)
+		pinring_unclaim(ring);
 	mutex_unlock(&pdev->claim_mutex);
 
 	pinring_buffer_release_all(ring);

@@ -121,7 +121,8 @@ static bool pinring_channel_reseat(struct pinring_channel *channel)
 	unsigned int tries = PINRING_RESEAT_TRIES;
 	struct dma_chan *dma;
 
-	dma_release_channel(channel->dma);
+	if (channel->dma)
+		dma_release_channel(channel->dma);
 	do {
 		dma = dma_request_chan(pdev->dev, name);
 		if (!IS_ERR(dma)) {
@@ -156,7 +157,10 @@ bool pinring_channels_reseat(struct pinring_device *pdev)
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
 		struct pinring_channel *channel = &pdev->channel[dir];
 
-		if (channel->dma && channel->quirk->stop_spoils_bds)
+		if (!(pdev->info.directions & pinring_dir_bit(dir)))
+			continue;
+		/* One that was lost before gets another chance. */
+		if (!channel->dma || channel->quirk->stop_spoils_bds)
 			usable &= pinring_channel_reseat(channel);
 	}
 	return usable;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * sysfs: the stable name of a device, and its counters, one value a file,
- * under /sys/class/misc/pinringN/. Counters start at probe and never reset.
+ * sysfs: the stable name of a device, its counters, one value a file, and the
+ * reset of a dead one, under /sys/class/misc/pinringN/. Counters start at probe
+ * and are never set back.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -39,7 +40,7 @@ static ssize_t recoveries_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(recoveries);
 
-/* Pages that stay pinned for good, as an engine may not have stopped using them. */
+/* Pages that stay pinned, as an engine may not have stopped using them. */
 static ssize_t quarantined_pages_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct pinring_device *pdev = pinring_from_class_device(dev);
@@ -52,11 +53,28 @@ static ssize_t quarantined_pages_show(struct device *dev, struct device_attribut
 }
 static DEVICE_ATTR_RO(quarantined_pages);
 
+/* For a dead device: has its engine stopped by now? */
+static ssize_t reset_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t count)
+{
+	bool value;
+	int ret;
+
+	ret = kstrtobool(buf, &value);
+	if (!ret && !value)
+		ret = -EINVAL;
+	if (!ret)
+		ret = pinring_device_reset(pinring_from_class_device(dev));
+	return ret ? ret : count;
+}
+static DEVICE_ATTR_WO(reset);
+
 static struct attribute *pinring_attrs[] = {
 	&dev_attr_name.attr,
 	&dev_attr_provider.attr,
 	&dev_attr_recoveries.attr,
 	&dev_attr_quarantined_pages.attr,
+	&dev_attr_reset.attr,
 	NULL,
 };
 

@@ -49,7 +49,9 @@
  *	ETIME		the deadline of the *wait* passed; no job is touched
  *	ENODEV		the device is gone (unbound or removed), or its engine
  *			could not be stopped (PINRING_INFO_DEAD); memory that
- *			such an engine was given is not the caller's again
+ *			such an engine was given is not the caller's again. A
+ *			reset in sysfs can make the device work again, for rings
+ *			that are set up afterwards
  *	ENOMEM		the kernel is out of memory
  *	EDQUOT		RLIMIT_MEMLOCK of the user does not allow the pin
  *	EMSGSIZE	longer than INFO.chunk (or, for many pieces, than the
@@ -439,7 +441,7 @@ struct pinring_enter {
  * PINRING_BUFFER_WAIT it returns when the old memory was let go. A wait that
  * ends early (ETIME, EINTR) leaves the removal under way. ENODEV of a wait: the
  * buffer is out of the table, but an engine that could not be stopped may still
- * use the memory, which stays pinned for good.
+ * use the memory, which stays pinned.
  */
 struct pinring_buffer {
 	__u32 size;

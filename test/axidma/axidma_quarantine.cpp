@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // Trap 6, at its worst: an engine that can't be shown to have stopped keeps its memory, for good.
-// What is pinned here stays pinned, so nothing comes after this program.
+// Until a reset by hand shows that it has. Should that fail, what is pinned here stays pinned: so
+// nothing comes after this program.
 #include "catch.hpp"
+
+#include <filesystem>
+#include <fstream>
 
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
@@ -17,13 +21,19 @@ using namespace support;
 
 namespace {
 
-const auto needed = support::needs{{"loop0", "loop1"}}.model();
+const auto needed = support::needs{{"loop0", "loop1"}}.model().root();
 
 constexpr std::size_t bytes = 3000;
 
 pinring_sqe within(pinring_sqe sqe, std::chrono::nanoseconds deadline) {
   sqe.deadline_ns = static_cast<std::uint64_t>(deadline.count());
   return sqe;
+}
+
+bool reset(const char* device) {
+  const auto node = std::filesystem::path(device_path(device)).filename();
+  std::ofstream out("/sys/class/misc" / node / "reset");
+  return static_cast<bool>(out << 1 << std::flush);
 }
 
 } // namespace
@@ -59,7 +69,6 @@ TEST_CASE("An engine that never comes out of its reset keeps its memory, and its
   ring.push(make_send(out.data(), 10));
   const auto entered = ring.submit();
   CHECK((entered.result == outcome{ENODEV} || outcome_of(ring.wait(1).front()) == outcome{ENODEV}));
-  ring.close();
   CHECK(raw_ring::open("loop1").setup({}) == outcome{ENODEV});
 
   // What the engine had is still pinned and mapped, and counted; what it never had was given back.
@@ -71,6 +80,38 @@ TEST_CASE("An engine that never comes out of its reset keeps its memory, and its
   }));
   CHECK(loop1.read("granted") >= quarantined);
   CHECK(watch.of("v_memory_not_granted") == 0);
+
+  // A reset by hand helps only where the engine then stops.
+  CHECK_FALSE(reset("loop1"));
+  CHECK((ring.info().flags & PINRING_INFO_DEAD) != 0);
+  CHECK(driver_counter("loop1", "quarantined_pages") == quarantined);
+  CHECK(raw_ring::open("loop1").setup({}) == outcome{ENODEV});
+
+  loop1.hold_recv(false).stuck_reset(false).stuck_halt_recv(false);
+  CHECK(reset("loop1"));
+  CHECK((ring.info().flags & PINRING_INFO_DEAD) == 0);
+  CHECK(driver_counter("loop1", "quarantined_pages") == 0);
+  CHECK(wait_until([&] { return read_pins().outstanding() == pinned; }));
+  CHECK_NOTHROW(prove_usable("loop1"));
+
+  // The ring of before is still there, holds no claim, and stays ended.
+  ring.push(make_send(out.data(), 11));
+  CHECK(ring.submit().result == outcome{ENODEV});
+  CHECK(watch.of("v_memory_not_granted") == 0);
+}
+
+TEST_CASE("A device that is not dead is left alone by a reset") {
+  raw_ring ring("loop1");
+  const board loop1("loop1");
+  const guarded_memory in(bytes);
+  ring.push(make_recv(in.data(), 1));
+  REQUIRE(ring.submit().submitted == 1);
+  REQUIRE(wait_until([&] { return loop1.bds_in_use_recv() == 1; }));
+  const auto stops = loop1.stops();
+
+  CHECK(reset("loop1"));
+  CHECK(loop1.stops() == stops);
+  CHECK(ring.reap().empty());
 }
 
 TEST_CASE("Other devices go on when one is dead") {
