@@ -10,9 +10,9 @@
  *		both directions: so it is for a ring that nobody shares the
  *		device with. Claims stay as they are until it is over.
  *
- * An abort does its recovery itself: when the CANCEL completes, so have the
- * jobs that it ended. All but one whose pages are being pinned just then, as a
- * page fault may take for ever; its memory was never the provider's.
+ * An abort does its recovery itself, and completes after the jobs that it ended.
+ * That is at once, but for one whose pages are being pinned just then, as a page
+ * fault may take for ever: nobody waits for that one here.
  */
 #include "internal.h"
 
@@ -31,7 +31,8 @@ static bool pinring_job_abortable(const struct pinring_job *job, u64 arg)
 	return pinring_job_transfers(job);
 }
 
-static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, bool abort)
+/* @ender: an abort; NULL: a withdrawal. */
+static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, struct pinring_job *ender)
 {
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job;
@@ -41,7 +42,9 @@ static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, bool abo
 	list_for_each_entry(job, &ring->jobs, link) {
 		if (job->user_data != user_data || !pinring_job_transfers(job))
 			continue;
-		if (!job->error && (abort || pinring_job_withdrawable(job, 0))) {
+		if (!job->error && (ender || pinring_job_withdrawable(job, 0))) {
+			if (ender)
+				pinring_job_ends(job, ender);
 			pinring_job_fail(job, -ECANCELED, 0);
 			ret = 0;
 			break;
@@ -53,17 +56,18 @@ static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, bool abo
 }
 
 /* @job says which. Returns its result. */
-static int pinring_cancel_jobs(const struct pinring_job *job, u64 user_data, bool abort, u64 *ended)
+static int pinring_cancel_jobs(struct pinring_job *job, u64 user_data, bool abort, u64 *ended)
 {
+	struct pinring_job *ender = abort ? job : NULL;
 	int ret;
 
 	if (job->sqe_flags & PINRING_SQE_ALL) {
 		*ended = pinring_jobs_end(job->ring, abort ? pinring_job_abortable :
 							     pinring_job_withdrawable,
-					  0, -ECANCELED);
+					  0, -ECANCELED, ender);
 		return 0;
 	}
-	ret = pinring_cancel_one(job->ring, user_data, abort);
+	ret = pinring_cancel_one(job->ring, user_data, ender);
 	*ended = !ret;
 	return ret;
 }
@@ -82,7 +86,7 @@ static bool pinring_ring_alone(const struct pinring_ring *ring)
 	return true;
 }
 
-static int pinring_abort(const struct pinring_job *job, u64 user_data, u64 *ended)
+static int pinring_abort(struct pinring_job *job, u64 user_data, u64 *ended)
 {
 	struct pinring_ring *ring = job->ring;
 	struct pinring_device *pdev = ring->pdev;
@@ -108,7 +112,7 @@ static int pinring_abort(const struct pinring_job *job, u64 user_data, u64 *ende
  *
  * Return: the CANCEL's result.
  */
-int pinring_cancel(const struct pinring_job *job, u64 user_data, u64 *ended)
+int pinring_cancel(struct pinring_job *job, u64 user_data, u64 *ended)
 {
 	*ended = 0;
 	if (job->sqe_flags & PINRING_SQE_ABORT)

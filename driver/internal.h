@@ -345,6 +345,8 @@ struct pinring_job {
 	struct list_head link;		/* ring->jobs, then ring->overflow */
 	struct list_head lane_link;	/* lane->jobs while bytes are unprepared */
 	struct list_head doomed_link;	/* pinring_jobs_end() */
+	struct pinring_job *ender;	/* completes after this one; holds a reference */
+	u32 ending;			/* of an ender: those, and itself until it has found them all */
 
 	u64 user_data;
 	u32 sqe_flags;
@@ -482,11 +484,12 @@ void pinring_job_progress(struct pinring_job *job);
 bool pinring_job_any(const struct pinring_job *job, u64 arg);
 unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
-			      int error);
+			      int error, struct pinring_job *ender);
+void pinring_job_ends(struct pinring_job *job, struct pinring_job *ender);
 u64 pinring_job_due(const struct pinring_job *job);
 
 /* cancel.c */
-int pinring_cancel(const struct pinring_job *job, u64 user_data, u64 *ended);
+int pinring_cancel(struct pinring_job *job, u64 user_data, u64 *ended);
 
 /* lane.c */
 void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,

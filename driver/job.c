@@ -85,6 +85,7 @@ u64 pinring_job_due(const struct pinring_job *job)
 static void pinring_job_settle(struct pinring_job *job)
 {
 	struct pinring_device *pdev = job->ring->pdev;
+	struct pinring_job *ender = job->ender;
 
 	job->state = PINRING_JOB_SETTLED;
 	if (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV) {
@@ -98,6 +99,23 @@ static void pinring_job_settle(struct pinring_job *job)
 	if (job->buffer)
 		pinring_buffer_put(job->buffer);
 	pinring_ring_post(job);
+	if (ender) {
+		/* It has no ender of its own. */
+		if (!--ender->ending && ender->state != PINRING_JOB_SETTLED)
+			pinring_job_settle(ender);
+		pinring_job_put(ender);
+	}
+}
+
+/* Under device->lock: @job is about to be ended by @ender, which is to complete after it. */
+void pinring_job_ends(struct pinring_job *job, struct pinring_job *ender)
+{
+	lockdep_assert_held(&job->ring->pdev->lock);
+	if (job->state == PINRING_JOB_SETTLED)
+		return;
+	refcount_inc(&ender->refs);
+	ender->ending++;
+	job->ender = ender;
 }
 
 /*
@@ -155,6 +173,7 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
  * @match: says which; called under device->lock.
  * @arg: for @match.
  * @error: what they end with.
+ * @ender: the job that ends them, and completes after them; or NULL.
  *
  * Takes device->lock, for a bounded number of jobs at a time: a ring may have
  * thousands, and interrupts are off meanwhile.
@@ -163,7 +182,7 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
  */
 unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
-			      int error)
+			      int error, struct pinring_job *ender)
 {
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job, *next;
@@ -187,6 +206,8 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 		/* A second list, as the end of one job can take DRAINs off the first. */
 		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
 			list_del(&job->doomed_link);
+			if (ender)
+				pinring_job_ends(job, ender);
 			pinring_job_fail(job, error, 0);
 			pinring_job_put(job);
 		}
@@ -421,16 +442,19 @@ static void pinring_job_submit_control(struct pinring_job *job, const struct pin
 	u64 ended = 0;
 	int ret = 0;
 
+	job->ending = 1;
 	if (job->opcode == PINRING_OP_CANCEL)
 		ret = pinring_cancel(job, sqe->addr, &ended);
 
 	spin_lock_irq(&pdev->lock);
+	job->ending--;
 	/* Close or unbind may have been first. */
 	if (job->state != PINRING_JOB_SETTLED) {
 		job->error = ret;
 		job->bytes = ended;
 		/* A DRAIN is settled by pinring_ring_post() when it is the oldest. */
-		if (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs))
+		if (!job->ending &&
+		    (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs)))
 			pinring_job_settle(job);
 	}
 	spin_unlock_irq(&pdev->lock);

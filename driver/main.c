@@ -191,7 +191,7 @@ static void pinring_device_kill(struct pinring_device *pdev)
 	pinring_device_stop(pdev);
 	mutex_lock(&pdev->claim_mutex);
 	while ((ring = pinring_ring_next(pdev, ring))) {
-		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
+		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV, NULL);
 		pinring_ring_reap(ring);
 		pinring_buffer_unmap_all(ring);
 		wake_up_all(&ring->wait);

@@ -278,7 +278,7 @@ static void pinring_dead_work(struct work_struct *work)
 		/* Unless it was reset since: that has ended those of before. */
 		if (!pinring_ring_dead(ring))
 			continue;
-		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
+		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV, NULL);
 		wake_up_all(&ring->wait);
 	}
 	mutex_unlock(&pdev->claim_mutex);
@@ -396,7 +396,7 @@ static void pinring_expire_ring(struct pinring_ring *ring, u64 now)
 	struct pinring_job *job;
 	u64 next = U64_MAX;
 
-	pinring_jobs_end(ring, pinring_job_overdue, now, -ETIMEDOUT);
+	pinring_jobs_end(ring, pinring_job_overdue, now, -ETIMEDOUT, NULL);
 
 	spin_lock_irq(&pdev->lock);
 	list_for_each_entry(job, &ring->jobs, link)

@@ -487,7 +487,7 @@ void pinring_ring_bury(struct pinring_ring *ring)
 {
 	struct pinring_device *pdev = ring->pdev;
 
-	pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV);
+	pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV, NULL);
 	if (ring->dead)
 		return;
 	spin_lock_irq(&pdev->lock);
@@ -521,7 +521,7 @@ void pinring_ring_end(struct pinring_ring *ring)
 	spin_lock_irq(&pdev->lock);
 	ring->closing = true;
 	spin_unlock_irq(&pdev->lock);
-	pinring_jobs_end(ring, pinring_job_any, 0, -ECANCELED);
+	pinring_jobs_end(ring, pinring_job_any, 0, -ECANCELED, NULL);
 
 	spin_lock_irq(&pdev->lock);
 	list_for_each_entry_safe(job, next, &ring->overflow, link) {

@@ -326,8 +326,8 @@ struct pinring_iovec {
  * else may have claimed any direction of the device, nor this ring shared,
  * or it answers EOPNOTSUPP and ends nothing. Of the ring's other jobs those
  * that have started end with ECONNRESET, the others are handed over after the
- * reset. ENTER returns after it, and the CANCEL's CQE comes after those of the
- * jobs it ended; but for one whose pages are being pinned just then.
+ * reset. ENTER returns after it. The CANCEL's CQE comes after those of the jobs
+ * it ended: when ENTER returns, unless one's pages are being pinned just then.
  *
  * Framing: without PINRING_SQE_SPLIT one job is one packet, and TLAST ends
  * it. With it, a job is packets of info.chunk bytes, the last one shorter,

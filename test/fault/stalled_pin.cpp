@@ -136,6 +136,25 @@ TEST_CASE("A send whose pin stalls is sent when the page is there") {
   CHECK(std::ranges::all_of(in.data(), [](std::byte b) { return b == std::byte{0}; }));
 }
 
+TEST_CASE("An abort of a job whose pin stalls waits for it, and its ENTER does not") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  raw_ring ring("loop0");
+  stuck_send stuck(ring);
+
+  ring.push(make_abort_all(2));
+  REQUIRE(ring.submit().submitted == 1);
+  CHECK(ring.reap().empty());
+
+  stuck.let_go();
+  const auto cqes = ring.wait(2);
+  CHECK(cqes[0].user_data == stuck_send::tag);
+  CHECK(outcome_of(cqes[0]) == outcome{ECANCELED});
+  CHECK(cqes[1].user_data == 2);
+  CHECK(outcome_of(cqes[1]) == success);
+  CHECK(cqes[1].bytes == 1);
+}
+
 TEST_CASE("While a pin stalls, other devices and other rings of the same device go on") {
   if (!stalling_memory::available())
     return skip("no userfaultfd");
