@@ -265,7 +265,7 @@ static void pinring_buffer_release_work(struct work_struct *work)
 void pinring_buffer_put(struct pinring_buffer_entry *buffer)
 {
 	if (refcount_dec_and_test(&buffer->users))
-		queue_work(pinring_wq, &buffer->release_work);
+		queue_work(buffer->ring->user->reap_wq, &buffer->release_work);
 }
 
 /* Process context. A job's reference, or NULL. @index is below the limit. */

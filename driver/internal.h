@@ -6,6 +6,7 @@
  *
  *	device	one /dev/pinringN. Refcounted: an open file outlives an unbind.
  *	channel	one dmaengine slave channel of the device, for one direction.
+ *	user	who has rings: a count of them, and workers of its own.
  *	ring	what one open file set up: SQ, CQ, registered buffers, jobs.
  *	lane	the jobs of one ring for one direction, in order. Prepares them
  *		(pin, map) a window ahead of the channel.
@@ -27,6 +28,7 @@
  *	file->setup_mutex
  *	ring->end_mutex			the end of a ring
  *	ring->submit_mutex		SQ consumption
+ *	pinring_users_mutex		the list of users; nothing is taken under it
  *	device->claim_mutex		claims, the list of rings
  *	ring->buffer_mutex		changes of the buffer table
  *	device->recover_mutex		one recovery at a time
@@ -68,6 +70,9 @@
 #define PINRING_MAX_CQ_ENTRIES	8192U
 #define PINRING_MAX_JOBS	8192U
 #define PINRING_MAX_BUFFERS	1024U
+#define PINRING_MAX_RINGS	256U	/* of one device */
+#define PINRING_MAX_USER_RINGS	64U	/* of them, one user's */
+#define PINRING_MAX_USER_TOTAL	1024U	/* of all devices, with those on their way out */
 #define PINRING_MAX_IOV		1024U
 #define PINRING_MAX_JOB_BYTES	BIT_ULL(40)
 #define PINRING_MAX_BUFFER_BYTES BIT_ULL(30)
@@ -242,6 +247,15 @@ struct pinring_device {
 	struct work_struct dead_work;
 };
 
+/* Someone who has rings, see user.c. */
+struct pinring_user {
+	struct list_head link;
+	unsigned int rings;
+	struct user_struct *account;	/* what pages are charged to */
+	struct workqueue_struct *pin_wq;	/* lanes: pins may stall */
+	struct workqueue_struct *reap_wq;	/* what is given back: unpins may, too */
+};
+
 struct pinring_lane {
 	struct pinring_ring *ring;
 	struct pinring_channel *channel;
@@ -262,8 +276,9 @@ struct pinring_ring {
 	struct mm_struct *mm;		/* mmgrab()ed, compared, used for pins */
 	struct files_struct *files;	/* compared only: whose close ends the ring */
 	struct mutex end_mutex;		/* one end */
-	struct user_struct *user;
+	struct pinring_user *user;
 	unsigned long memlock_pages;	/* RLIMIT_MEMLOCK at SETUP; ULONG_MAX: none */
+	atomic_long_t pinned;		/* pages */
 	u32 directions;
 	bool shared;
 
@@ -426,7 +441,6 @@ struct pinring_file {
 };
 
 extern struct workqueue_struct *pinring_wq;
-extern struct workqueue_struct *pinring_pin_wq;
 extern const struct file_operations pinring_fops;
 
 /* main.c */
@@ -455,6 +469,13 @@ void pinring_axidma_wait_irq(const struct pinring_channel *channel);
 
 /* stats.c */
 extern const struct attribute_group *pinring_attr_groups[];
+
+/* user.c */
+struct pinring_user *pinring_user_get(void);
+void pinring_user_put(struct pinring_user *user);
+void pinring_users_wait(void);
+int pinring_claim(struct pinring_ring *ring);
+void pinring_unclaim(struct pinring_ring *ring);
 
 /* ring.c */
 int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup);
@@ -496,6 +517,7 @@ void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
 		       struct pinring_channel *channel);
 void pinring_lane_run(struct pinring_lane *lane);
 void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay);
+void pinring_lane_again(struct pinring_lane *lane);
 
 /* part.c */
 void pinring_part_init(struct pinring_part *part);
@@ -506,6 +528,7 @@ void pinring_part_quarantine(struct pinring_part *part);
 unsigned long pinring_part_pages(struct pinring_job *job, u32 len);
 
 /* pin.c */
+unsigned long pinring_max_pinned(void);
 int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned long headroom);
 void pinring_uncharge(struct pinring_ring *ring, unsigned long npages);
 int pinring_pin(u64 addr, unsigned long npages, bool write, bool longterm, struct page **pages);

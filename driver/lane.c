@@ -2,10 +2,11 @@
 /*
  * Lanes: the jobs of one ring for one direction, prepared in order.
  *
- * A lane has one runner at a time: the task in ENTER, or its worker, which
- * borrows the ring's address space. The runner takes the next part of the
- * first job under device->lock, and prepares it with no lock at all, so that
- * a pin that stalls (userfaultfd, FUSE) stops this ring's direction only.
+ * A lane has one runner at a time: the task in ENTER, or one of the user's
+ * workers (user.c), which borrows the ring's address space. The runner takes
+ * the next part of the first job under device->lock, and prepares it with no
+ * lock at all, so that a pin that stalls (userfaultfd, FUSE) stops this ring's
+ * direction only.
  *
  * The window: at most two parts of a job, and two chunks of one-shot pages of
  * a lane, are pinned at a time, so that a transfer of any size gets by with
@@ -258,8 +259,22 @@ static void pinring_lane_work(struct work_struct *work)
 void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay)
 {
 	pinring_ring_get(lane->ring);
-	if (mod_delayed_work(pinring_pin_wq, &lane->work, delay))
+	if (mod_delayed_work(lane->ring->user->pin_wq, &lane->work, delay))
 		pinring_ring_put(lane->ring);
+}
+
+/*
+ * Under device->lock: the window may allow more. Not by queueing work for a lane
+ * that is being run: that one may be stalled, and would take two of the user's
+ * workers.
+ */
+void pinring_lane_again(struct pinring_lane *lane)
+{
+	lockdep_assert_held(&lane->ring->pdev->lock);
+	if (lane->running)
+		lane->again = true;
+	else
+		pinring_lane_kick(lane, 0);
 }
 
 void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,

@@ -24,7 +24,6 @@ module_param(send_deadline_ms, uint, 0444);
 MODULE_PARM_DESC(send_deadline_ms, "deadline of a send that names none, in ms (default 10000)");
 
 struct workqueue_struct *pinring_wq;
-struct workqueue_struct *pinring_pin_wq;
 static DEFINE_IDA(pinring_ids);
 
 void pinring_device_get(struct pinring_device *pdev)
@@ -142,6 +141,9 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	info->max_sq_entries = PINRING_MAX_SQ_ENTRIES;
 	info->max_cq_entries = PINRING_MAX_CQ_ENTRIES;
 	info->max_jobs = PINRING_MAX_JOBS;
+	info->max_rings = PINRING_MAX_RINGS;
+	info->max_user_rings = PINRING_MAX_USER_RINGS;
+	info->max_pinned_bytes = (u64)pinring_max_pinned() << PAGE_SHIFT;
 	info->recv_depth = recv->dma ? recv->depth : 0;
 	if (device_property_read_string(pdev->dev, "label", &label))
 		label = dev_name(pdev->dev);
@@ -336,15 +338,9 @@ static int __init pinring_init(void)
 	pinring_wq = alloc_workqueue("pinring", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!pinring_wq)
 		return -ENOMEM;
-	/* Pins may stall for ever (userfaultfd): nothing else may wait behind them. */
-	pinring_pin_wq = alloc_workqueue("pinring_pin", WQ_UNBOUND | WQ_HIGHPRI, WQ_MAX_ACTIVE);
-	if (!pinring_pin_wq) {
-		ret = -ENOMEM;
-		goto destroy_wq;
-	}
 	ret = pinring_job_init();
 	if (ret)
-		goto destroy_pin_wq;
+		goto destroy_wq;
 	ret = platform_driver_register(&pinring_driver);
 	if (ret)
 		goto exit_jobs;
@@ -352,8 +348,6 @@ static int __init pinring_init(void)
 
 exit_jobs:
 	pinring_job_exit();
-destroy_pin_wq:
-	destroy_workqueue(pinring_pin_wq);
 destroy_wq:
 	destroy_workqueue(pinring_wq);
 	return ret;
@@ -362,11 +356,8 @@ destroy_wq:
 static void __exit pinring_exit(void)
 {
 	platform_driver_unregister(&pinring_driver);
-	/*
-	 * No file is open: what is left are rings and jobs on their way out. A
-	 * lane's work may leave a ring's last reference to the other queue.
-	 */
-	destroy_workqueue(pinring_pin_wq);
+	/* No file is open: what is left are rings and jobs on their way out. */
+	pinring_users_wait();
 	destroy_workqueue(pinring_wq);
 	pinring_job_exit();
 	ida_destroy(&pinring_ids);

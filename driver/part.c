@@ -408,7 +408,7 @@ static void pinring_part_retire(struct pinring_part *part)
 	part->state = PINRING_PART_FREE;
 	lane->pages -= part->charged;
 	if (!list_empty(&lane->jobs))
-		pinring_lane_kick(lane, 0);
+		pinring_lane_again(lane);
 	if (job->buffer)
 		pinring_buffer_put(job->buffer);
 	pinring_job_put(job);
@@ -448,7 +448,7 @@ void pinring_part_done(struct pinring_part *part)
 	if (llist_add(&part->reap, &ring->reap)) {
 		/* The work outlives close: it holds the ring. */
 		pinring_ring_get(ring);
-		if (!queue_work(pinring_wq, &ring->reap_work))
+		if (!queue_work(ring->user->reap_wq, &ring->reap_work))
 			pinring_ring_put(ring);
 	}
 }

@@ -7,16 +7,46 @@
  *
  * Pages are charged to user_struct->locked_vm against the RLIMIT_MEMLOCK that
  * the ring's owner had at SETUP, as io_uring and AF_XDP do: it needs no
- * mmap_lock when pages are given back from a worker.
+ * mmap_lock when pages are given back from a worker. And to the ring, which
+ * may not pin the whole machine even if its owner has no limit.
  */
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
 #include "internal.h"
 
+static unsigned int max_pinned_mb;
+module_param(max_pinned_mb, uint, 0444);
+MODULE_PARM_DESC(max_pinned_mb, "most memory that one ring pins, in MiB (default: half of the machine's)");
+
 /* Pages per call: bounds the time between two looks at pending signals. */
 #define PINRING_PIN_BATCH	512UL
+
+/* Pages that one ring may have pinned, also that of a user without a limit. */
+unsigned long pinring_max_pinned(void)
+{
+	return max_pinned_mb ? (unsigned long)max_pinned_mb << (20 - PAGE_SHIFT)
+			     : totalram_pages() / 2;
+}
+
+/* Adds to a count that has a limit. -EDQUOT, -EAGAIN: see pinring_charge(). */
+static int pinring_count(atomic_long_t *count, unsigned long npages, unsigned long headroom,
+			 unsigned long limit)
+{
+	long now, new;
+
+	if (npages > limit)
+		return -EDQUOT;
+	now = atomic_long_read(count);
+	do {
+		new = now + npages;
+		if ((unsigned long)new + headroom > limit)
+			return -EAGAIN;
+	} while (!atomic_long_try_cmpxchg(count, &now, new));
+	return 0;
+}
 
 /**
  * pinring_charge - account pages before they are pinned
@@ -30,27 +60,23 @@
  */
 int pinring_charge(struct pinring_ring *ring, unsigned long npages, unsigned long headroom)
 {
-	unsigned long limit = ring->memlock_pages;
-	long locked, new;
+	int ret;
 
-	if (limit == ULONG_MAX)
-		return 0;
-	if (npages > limit)
-		return -EDQUOT;
-
-	locked = atomic_long_read(&ring->user->locked_vm);
-	do {
-		new = locked + npages;
-		if ((unsigned long)new + headroom > limit)
-			return -EAGAIN;
-	} while (!atomic_long_try_cmpxchg(&ring->user->locked_vm, &locked, new));
-	return 0;
+	ret = pinring_count(&ring->pinned, npages, headroom, pinring_max_pinned());
+	if (ret || ring->memlock_pages == ULONG_MAX)
+		return ret;
+	ret = pinring_count(&ring->user->account->locked_vm, npages, headroom,
+			    ring->memlock_pages);
+	if (ret)
+		atomic_long_sub(npages, &ring->pinned);
+	return ret;
 }
 
 void pinring_uncharge(struct pinring_ring *ring, unsigned long npages)
 {
 	if (ring->memlock_pages != ULONG_MAX)
-		atomic_long_sub(npages, &ring->user->locked_vm);
+		atomic_long_sub(npages, &ring->user->account->locked_vm);
+	atomic_long_sub(npages, &ring->pinned);
 }
 
 /* get_user_pages has many errors; what the caller can do about them are three. */

@@ -21,7 +21,6 @@
 #include <linux/log2.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -324,7 +323,7 @@ static void pinring_ring_free_work(struct work_struct *work)
 {
 	struct pinring_ring *ring = container_of(work, struct pinring_ring, free_work);
 
-	free_uid(ring->user);
+	pinring_user_put(ring->user);
 	mmdrop(ring->mm);
 	vfree(ring->area);
 	pinring_device_put(ring->pdev);
@@ -344,49 +343,6 @@ static void pinring_ring_free(struct kref *kref)
 void pinring_ring_put(struct pinring_ring *ring)
 {
 	kref_put(&ring->kref, pinring_ring_free);
-}
-
-/* Under claim_mutex. */
-static int pinring_claim(struct pinring_ring *ring)
-{
-	struct pinring_device *pdev = ring->pdev;
-	unsigned int dir;
-
-	for (dir = 0; dir < PINRING_DIRS; dir++) {
-		struct pinring_channel *channel = &pdev->channel[dir];
-
-		if (!(ring->directions & pinring_dir_bit(dir)))
-			continue;
-		if (channel->claimed_by || (channel->claimed_shared && !ring->shared))
-			return -EBUSY;
-	}
-	for (dir = 0; dir < PINRING_DIRS; dir++) {
-		struct pinring_channel *channel = &pdev->channel[dir];
-
-		if (!(ring->directions & pinring_dir_bit(dir)))
-			continue;
-		if (ring->shared)
-			channel->claimed_shared++;
-		else
-			channel->claimed_by = ring;
-	}
-	return 0;
-}
-
-static void pinring_unclaim(struct pinring_ring *ring)
-{
-	unsigned int dir;
-
-	for (dir = 0; dir < PINRING_DIRS; dir++) {
-		struct pinring_channel *channel = &ring->pdev->channel[dir];
-
-		if (!(ring->directions & pinring_dir_bit(dir)))
-			continue;
-		if (ring->shared)
-			channel->claimed_shared--;
-		else
-			channel->claimed_by = NULL;
-	}
 }
 
 static int pinring_ring_alloc_area(struct pinring_ring *ring, struct pinring_setup *setup)
@@ -452,6 +408,11 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 	ret = pinring_ring_alloc_area(ring, setup);
 	if (ret)
 		goto free;
+	ring->user = pinring_user_get();
+	if (IS_ERR(ring->user)) {
+		ret = PTR_ERR(ring->user);
+		goto free_area;
+	}
 
 	mutex_lock(&pdev->claim_mutex);
 	ret = READ_ONCE(pdev->dead) ? -ENODEV : pinring_claim(ring);
@@ -460,7 +421,6 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 
 	ring->mm = current->mm;
 	mmgrab(ring->mm);
-	ring->user = get_uid(current_user());
 	pinring_device_get(pdev);
 	spin_lock_irq(&pdev->lock);
 	list_add_tail(&ring->link, &pdev->rings);
@@ -473,6 +433,8 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 
 unlock:
 	mutex_unlock(&pdev->claim_mutex);
+	pinring_user_put(ring->user);
+free_area:
 	vfree(ring->area);
 free:
 	kfree(ring);

@@ -140,6 +140,8 @@ void print_limits(const dma::device_info& i) {
   print_line("pieces of a list", fmt::format("{}", i.max_pieces));
   print_line("ring", fmt::format("up to {} submissions, {} completions, {} jobs unreaped",
                                  i.max_sq_entries, i.max_cq_entries, i.max_jobs));
+  print_line("rings", fmt::format("up to {}, {} of them one user's; each pins up to {}",
+                                  i.max_rings, i.max_user_rings, size_text(i.max_pinned_bytes)));
 }
 
 void print_device(const dma::device_info& i) {
@@ -198,6 +200,9 @@ json device_json(const dma::device_entry& entry) {
   j["sq_entries_max"] = i.max_sq_entries;
   j["cq_entries_max"] = i.max_cq_entries;
   j["jobs_max"] = i.max_jobs;
+  j["rings_max"] = i.max_rings;
+  j["user_rings_max"] = i.max_user_rings;
+  j["pinned_bytes_max"] = i.max_pinned_bytes;
   for (const feature_name& f : features)
     j["features"][f.name] = i.has(f.feature);
   if (const auto counted = read_counters(counters_folder(i.path)))

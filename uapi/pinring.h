@@ -39,6 +39,9 @@
  *			or all of them are (PINRING_BUFFER_ANY_INDEX)
  *	EBUSY		the direction is claimed by another ring, or the index's
  *			former buffer has not been let go yet
+ *	EMFILE		the user has info.max_user_rings rings on this device, or
+ *			1024 on all (with those that stalled pins keep from ending)
+ *	ENFILE		the device has info.max_rings rings
  *	EXDEV		the ring belongs to another address space (fork)
  *	EPROTO		the shared indices make no sense: sq.tail is more than
  *			sq_entries past the head, or cq.head is past cq.tail
@@ -53,7 +56,8 @@
  *			reset in sysfs can make the device work again, for rings
  *			that are set up afterwards
  *	ENOMEM		the kernel is out of memory
- *	EDQUOT		RLIMIT_MEMLOCK of the user does not allow the pin
+ *	EDQUOT		RLIMIT_MEMLOCK of the user, or info.max_pinned_bytes of
+ *			the ring, does not allow the pin
  *	EMSGSIZE	longer than INFO.chunk (or, for many pieces, than the
  *			BD budget) in one packet: use PINRING_SQE_SPLIT, or a
  *			registered buffer in larger pages
@@ -154,6 +158,10 @@
  * @max_jobs: jobs of one ring that are submitted and not yet reaped, at most.
  * @recv_depth: receives handed to the provider at a time, unless
  *	PINRING_SQE_BATCH promises a batch.
+ * @max_rings: rings of the device, all users together.
+ * @max_user_rings: rings of the device that are one user's.
+ * @max_pinned_bytes: memory that one ring has pinned at a time, jobs and
+ *	registered buffers together, whatever RLIMIT_MEMLOCK allows.
  * @name: stable name of the device, from the device tree; NUL terminated.
  * @provider: name of the dmaengine driver behind it; NUL terminated.
  * @driver_version: version of pinring.ko; NUL terminated.
@@ -186,7 +194,10 @@ struct pinring_info {
 	char name[32];
 	char provider[32];
 	char driver_version[32];
-	__u64 reserved[7];
+	__u32 max_rings;
+	__u32 max_user_rings;
+	__u64 max_pinned_bytes;
+	__u64 reserved[5];
 };
 
 /* setup.flags */
@@ -513,7 +524,10 @@ PINRING_ASSERT_AT(pinring_info, recv_depth, 100);
 PINRING_ASSERT_AT(pinring_info, name, 104);
 PINRING_ASSERT_AT(pinring_info, provider, 136);
 PINRING_ASSERT_AT(pinring_info, driver_version, 168);
-PINRING_ASSERT_AT(pinring_info, reserved, 200);
+PINRING_ASSERT_AT(pinring_info, max_rings, 200);
+PINRING_ASSERT_AT(pinring_info, max_user_rings, 204);
+PINRING_ASSERT_AT(pinring_info, max_pinned_bytes, 208);
+PINRING_ASSERT_AT(pinring_info, reserved, 216);
 
 PINRING_ASSERT_SIZE(pinring_setup, 48);
 PINRING_ASSERT_AT(pinring_setup, size, 0);

@@ -36,6 +36,11 @@ const char* text_of(errc e) noexcept {
     return "the place in the table of buffers is taken: remove a registered buffer first";
   case errc::busy:
     return "in use by another ring: close it, or claim shared on both sides";
+  case errc::too_many_rings:
+    return "this user has too many rings on the device, or the process too many open files: close "
+           "some";
+  case errc::device_full:
+    return "the device has as many rings as it can have: wait until some are closed";
   case errc::wrong_process:
     return "the ring belongs to the process that made it: open one after fork()";
   case errc::corrupt_ring:

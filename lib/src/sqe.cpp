@@ -167,6 +167,9 @@ device_info decode(const pinring_info& info, std::string path) {
   d.max_sq_entries = info.max_sq_entries;
   d.max_cq_entries = info.max_cq_entries;
   d.max_jobs = info.max_jobs;
+  d.max_rings = info.max_rings;
+  d.max_user_rings = info.max_user_rings;
+  d.max_pinned_bytes = info.max_pinned_bytes;
   d.receive_depth = info.recv_depth;
   return d;
 }

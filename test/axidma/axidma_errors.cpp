@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "raw_client.hpp"
-#include "scattered_pages.hpp"
+#include "support/scattered_pages.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"

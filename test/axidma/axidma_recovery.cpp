@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "raw_client.hpp"
-#include "scattered_pages.hpp"
 #include "support/binding.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
+#include "support/scattered_pages.hpp"
 #include "support/vmstat.hpp"
 #include "violations.hpp"
 

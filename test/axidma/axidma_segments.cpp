@@ -3,7 +3,7 @@
 // Traps 14 and 15: how long a BD may be, and whose mapping it is in.
 #include "catch.hpp"
 
-#include "scattered_pages.hpp"
+#include "support/scattered_pages.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"

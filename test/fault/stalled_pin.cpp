@@ -6,20 +6,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <thread>
-#include <unistd.h>
 
 #include "support/child.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/raw_ring.hpp"
+#include "support/stalling_memory.hpp"
 #include "support/vmstat.hpp"
 
 using namespace support;
@@ -36,58 +30,6 @@ ring_options shared() {
   return options;
 }
 
-/// Memory whose first touch stalls until let_go().
-class stalling_memory {
-public:
-  stalling_memory() : fd_(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK))) {
-    void* at =
-        ::mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!fd_ || at == MAP_FAILED)
-      throw std::runtime_error("no userfaultfd");
-    at_ = static_cast<std::byte*>(at);
-
-    uffdio_api api{};
-    api.api = UFFD_API;
-    uffdio_register range{};
-    range.range = {reinterpret_cast<__u64>(at_), page_bytes()};
-    range.mode = UFFDIO_REGISTER_MODE_MISSING;
-    if (::ioctl(fd_.get(), UFFDIO_API, &api) != 0 ||
-        ::ioctl(fd_.get(), UFFDIO_REGISTER, &range) != 0)
-      throw std::runtime_error("userfaultfd does not take this memory");
-  }
-  stalling_memory(const stalling_memory&) = delete;
-  stalling_memory& operator=(const stalling_memory&) = delete;
-  ~stalling_memory() { ::munmap(at_, page_bytes()); }
-
-  std::span<std::byte> data() const { return {at_, bytes}; }
-
-  bool fault_pending() const {
-    pollfd watched{fd_.get(), POLLIN, 0};
-    return ::poll(&watched, 1, 0) == 1;
-  }
-  /// Waits until somebody has run into it.
-  void await_fault() const {
-    uffd_msg message{};
-    REQUIRE(wait_until([&] { return fault_pending(); }));
-    REQUIRE(::read(fd_.get(), &message, sizeof(message)) == sizeof(message));
-    REQUIRE(message.event == UFFD_EVENT_PAGEFAULT);
-  }
-  void let_go() const {
-    uffdio_zeropage zero{};
-    zero.range = {reinterpret_cast<__u64>(at_), page_bytes()};
-    REQUIRE(::ioctl(fd_.get(), UFFDIO_ZEROPAGE, &zero) == 0);
-  }
-
-  /// Whether this kernel, set up as it is, has such a thing.
-  static bool available() {
-    return unique_fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC))).get() >= 0;
-  }
-
-private:
-  unique_fd fd_;
-  std::byte* at_ = nullptr;
-};
-
 /// A thread whose ENTER is stuck in the pin of a send, until the end of this.
 class stuck_send {
 public:
@@ -95,7 +37,7 @@ public:
     ring_.push(make_send(memory_.data(), tag));
     ring_.publish();
     submitter_ = std::thread([this] { result_ = ring_.enter(1, 0); });
-    memory_.await_fault();
+    REQUIRE(memory_.await_fault());
   }
   ~stuck_send() {
     if (submitter_.joinable())
@@ -113,7 +55,7 @@ public:
 
 private:
   raw_ring& ring_;
-  stalling_memory memory_;
+  stalling_memory memory_{bytes};
   enter_result result_;
   std::thread submitter_;
 };
@@ -194,10 +136,10 @@ TEST_CASE("A process that is killed while its pin stalls ends, and the device is
   shared_flag stalled;
   child victim([&] {
     raw_ring ring("loop0");
-    const stalling_memory memory;
+    const stalling_memory memory(bytes);
     std::thread witness([&] {
-      memory.await_fault();
-      stalled.set();
+      if (memory.await_fault())
+        stalled.set();
     });
     ring.push(make_send(memory.data(), 1));
     (void)ring.submit();
@@ -216,7 +158,7 @@ TEST_CASE("A registration that stalls harms nobody, and succeeds in the end") {
   if (!stalling_memory::available())
     return skip("no userfaultfd");
   raw_ring ring("loop0");
-  const stalling_memory memory;
+  const stalling_memory memory(bytes);
   auto buffer = make_buffer(0, memory.data(), PINRING_DIR_SEND);
   std::atomic<bool> done = false;
   outcome result;
@@ -232,7 +174,7 @@ TEST_CASE("A registration that stalls harms nobody, and succeeds in the end") {
     CHECK(result == outcome{EFAULT});
     return;
   }
-  memory.await_fault();
+  REQUIRE(memory.await_fault());
   const guarded_memory ours(bytes);
   CHECK_NOTHROW(ring.register_at(1, ours.data(), PINRING_DIR_SEND));
   CHECK_NOTHROW(prove_usable("loop1"));

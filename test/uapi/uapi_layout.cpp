@@ -408,6 +408,9 @@ TEST_CASE("The limits are such that something can be done") {
   CHECK(info.max_sq_entries >= 64);
   CHECK(info.max_cq_entries >= info.max_sq_entries);
   CHECK(info.max_jobs >= 1);
+  CHECK(info.max_user_rings >= 1);
+  CHECK(info.max_rings >= info.max_user_rings);
+  CHECK(info.max_pinned_bytes >= 64U << 20);
   CHECK(info.max_buffers >= 1);
   CHECK(info.max_iov >= 1);
   CHECK(info.recv_depth >= 1);

@@ -96,6 +96,9 @@ struct device_info {
   std::uint32_t max_sq_entries = 0;   ///< largest submission queue
   std::uint32_t max_cq_entries = 0;   ///< largest completion queue
   std::uint32_t max_jobs = 0;         ///< jobs of one ring, submitted and not yet reaped
+  std::uint32_t max_rings = 0;        ///< rings of the device, all users together
+  std::uint32_t max_user_rings = 0;   ///< rings of the device that are one user's
+  std::uint64_t max_pinned_bytes = 0; ///< memory that one ring has pinned at a time
   std::uint32_t receive_depth = 0;    ///< receives handed to the hardware at a time
 
   /// Whether the device, with the driver it has, can do `wanted`.

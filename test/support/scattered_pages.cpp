@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "scattered_pages.hpp"
+#include "support/scattered_pages.hpp"
 
 #include <cerrno>
 #include <fcntl.h>

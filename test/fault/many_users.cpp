@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+//
+// What one user may take from the others: workers, and rings of a device. Root, who becomes others.
+#include "catch.hpp"
+
+#include <grp.h>
+#include <memory>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <vector>
+
+#include "support/board.hpp"
+#include "support/child.hpp"
+#include "support/guarded_memory.hpp"
+#include "support/loop.hpp"
+#include "support/needs.hpp"
+#include "support/pattern.hpp"
+#include "support/raw_ring.hpp"
+#include "support/stalling_memory.hpp"
+#include "support/vmstat.hpp"
+
+using namespace support;
+
+namespace {
+
+const auto needed = support::needs{{"loop0", "sink0"}}.switches().root();
+
+constexpr std::size_t MiB = 1U << 20;
+constexpr uid_t first_user = 1000;
+
+ring_options shared(std::uint32_t directions, std::uint32_t sq_entries = 8) {
+  ring_options options;
+  options.directions = directions;
+  options.flags = PINRING_SETUP_SHARED;
+  options.sq_entries = sq_entries;
+  return options;
+}
+
+/// Becomes an ordinary user, for good.
+void become(uid_t user) {
+  const rlimit memlock{8 * MiB, 8 * MiB};
+  if (::setrlimit(RLIMIT_MEMLOCK, &memlock) != 0 || ::setgroups(0, nullptr) != 0 ||
+      ::setresgid(user, user, user) != 0 || ::setresuid(user, user, user) != 0)
+    throw std::runtime_error("can't become another user");
+}
+
+/// Parts that a lane prepares ahead: what is behind them is left to its worker.
+constexpr std::uint64_t ahead = 64;
+/// Of one user's lanes, these are prepared at a time.
+constexpr int workers_of_a_user = 16;
+
+/// As an ordinary user: as many rings as one may have, each with a send that its worker will run
+/// into as soon as the sends before it are through.
+int stall_all(shared_flag& queued, shared_flag& stalled, shared_flag& done) {
+  const stalling_memory trap(100);
+  std::vector<raw_ring> rings;
+  for (std::uint32_t i = 0; i < info_of("sink0").max_user_rings; ++i)
+    rings.push_back(raw_ring::open("sink0"));
+  become(first_user);
+
+  const guarded_memory page(1, 0);
+  for (auto& ring : rings) {
+    if (!ring.setup(shared(PINRING_DIR_SEND, 128)).good())
+      return 1;
+    ring.register_at(0, page.data(), PINRING_DIR_SEND);
+    for (std::uint64_t n = 0; n < ahead; ++n)
+      ring.push(make_registered(PINRING_OP_SEND, 0, 0, 1, n));
+    ring.push(make_send(trap.data(), ahead));
+    if (ring.submit().submitted != ahead + 1)
+      return 2;
+  }
+  queued.set();
+  for (int i = 1; i <= workers_of_a_user; ++i) {
+    if (!trap.await_fault())
+      return 3;
+    stalled.set(i);
+  }
+  return done.await() ? 0 : 4;
+}
+
+/// Through a ring of one's own or a shared one: far more than the window, so that workers prepare
+/// most of it.
+void check_big_loop(const char* device) {
+  constexpr std::size_t bytes = 16 * MiB;
+  raw_ring ring(device);
+  const guarded_memory out(bytes);
+  const guarded_memory in(bytes);
+  fill_pattern(out.data(), 3);
+  REQUIRE(loop(ring, out.data(), in.data(), PINRING_SQE_SPLIT).moved(bytes));
+  CHECK(same_bytes(in.data(), out.data()));
+}
+
+} // namespace
+
+TEST_CASE("A user who stalls the pins of all rings that one may have stalls no other user's") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  shared_flag queued;
+  shared_flag stalled;
+  shared_flag done;
+  raw_ring beside("sink0", shared(PINRING_DIR_SEND));
+  board sink0("sink0");
+  sink0.hold_send();
+  child other([&] { return stall_all(queued, stalled, done); });
+  REQUIRE(queued.await());
+  sink0.hold_send(false);
+  if (!stalled.await(workers_of_a_user))
+    FAIL("only " << stalled.get() << " workers have run into it; the child ended with "
+                 << other.wait());
+
+  check_big_loop("loop0");
+  const guarded_memory out(16 * MiB);
+  CHECK(outcome_of(beside.run(make_send(out.data(), 1, PINRING_SQE_SPLIT))) == success);
+
+  done.set();
+  CHECK(other.wait() == 0);
+  CHECK(pins_become_balanced());
+}
+
+TEST_CASE("A user has so many rings of a device, then EMFILE, and again when one is closed") {
+  const auto most = info_of("loop0").max_user_rings;
+  std::vector<raw_ring> rings;
+  while (rings.size() < most)
+    rings.emplace_back("loop0", shared(PINRING_DIR_SEND));
+
+  auto further = raw_ring::open("loop0");
+  CHECK(further.setup(shared(PINRING_DIR_SEND)) == outcome{EMFILE});
+  CHECK_NOTHROW(raw_ring("sink0", shared(PINRING_DIR_SEND)));
+  rings.pop_back();
+  CHECK(further.setup(shared(PINRING_DIR_SEND)) == success);
+}
+
+TEST_CASE("A device has so many rings of all its users, then ENFILE") {
+  const auto info = info_of("loop0");
+  const auto users = info.max_rings / info.max_user_rings;
+  shared_flag set_up;
+  shared_flag done;
+  std::vector<std::unique_ptr<child>> children;
+  for (uid_t i = 0; i < users; ++i) {
+    children.push_back(std::make_unique<child>([&, i] {
+      std::vector<raw_ring> rings;
+      for (std::uint32_t n = 0; n < info.max_user_rings; ++n)
+        rings.push_back(raw_ring::open("loop0"));
+      become(first_user + i);
+      for (auto& ring : rings)
+        if (!ring.setup(shared(PINRING_DIR_SEND, 1)).good())
+          return 1;
+      set_up.set(static_cast<int>(i + 1));
+      return done.await() ? 0 : 2;
+    }));
+    REQUIRE(set_up.await(static_cast<int>(i + 1)));
+  }
+
+  auto further = raw_ring::open("loop0");
+  CHECK(further.setup(shared(PINRING_DIR_SEND)) == outcome{ENFILE});
+  done.set();
+  for (auto& user : children)
+    CHECK(user->wait() == 0);
+  CHECK(further.setup(shared(PINRING_DIR_SEND)) == success);
+}
+
+TEST_CASE(
+    "A ring of a user without a limit pins so much, then EDQUOT, and again when some is let go") {
+  raw_ring ring("loop0");
+  const auto most = ring.info().max_pinned_bytes;
+  // The same memory over and over: each registration counts.
+  const guarded_memory memory(64 * MiB - guarded_memory::guard_bytes, 0, memory_kind::thp);
+  std::uint32_t n = 0;
+  outcome result;
+  for (; n <= most / (64 * MiB); ++n) {
+    auto buffer = make_buffer(n, memory.data(), PINRING_DIR_SEND);
+    result = ring.add(buffer);
+    if (!result.good())
+      break;
+  }
+  CHECK(result == outcome{EDQUOT});
+  CHECK(n == most / (64 * MiB));
+
+  REQUIRE(ring.remove_at(0, PINRING_BUFFER_WAIT, patience) == success);
+  CHECK_NOTHROW(ring.register_at(n, memory.data(), PINRING_DIR_SEND));
+  CHECK_NOTHROW(prove_usable("sink0"));
+}
+
+TEST_CASE("The channel works at the end of all this") {
+  CHECK_NOTHROW(prove_usable("loop0"));
+  CHECK_NOTHROW(prove_usable("sink0"));
+}
