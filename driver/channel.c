@@ -40,6 +40,54 @@
 /* Before the first recovery on account of a refusal; twice as long for each further one. */
 #define PINRING_REFUSED_MS	10
 
+/* ---- parts that wait, under device->lock ---- */
+
+/*
+ * Each lane's are in order, and lanes take turns, one part each: whoever queues
+ * a thousand packets delays the next ring's by one.
+ */
+static struct pinring_part *pinring_channel_first(struct pinring_channel *channel)
+{
+	struct pinring_lane *lane =
+		list_first_entry_or_null(&channel->turns, struct pinring_lane, turn);
+
+	return lane ? list_first_entry(&lane->ready, struct pinring_part, link) : NULL;
+}
+
+/* A part that its lane has prepared. */
+void pinring_channel_add(struct pinring_part *part)
+{
+	struct pinring_lane *lane = pinring_job_lane(part->job);
+
+	part->state = PINRING_PART_READY;
+	list_add_tail(&part->link, &lane->ready);
+	if (list_empty(&lane->turn))
+		list_add_tail(&lane->turn, &lane->channel->turns);
+}
+
+/* A part that was taken, and can't be handed over yet: first in line again. */
+static void pinring_channel_return(struct pinring_part *part)
+{
+	struct pinring_lane *lane = pinring_job_lane(part->job);
+
+	part->state = PINRING_PART_READY;
+	list_add(&part->link, &lane->ready);
+	list_move(&lane->turn, &lane->channel->turns);
+}
+
+static void pinring_channel_remove(struct pinring_part *part)
+{
+	struct pinring_lane *lane = pinring_job_lane(part->job);
+
+	list_del_init(&part->link);
+	if (list_empty(&lane->ready))
+		list_del_init(&lane->turn);
+	else if (part->state == PINRING_PART_ISSUED)
+		list_move_tail(&lane->turn, &lane->channel->turns);
+}
+
+/* ---- */
+
 static bool pinring_part_batch(const struct pinring_part *part)
 {
 	return part->job->sqe_flags & PINRING_SQE_BATCH;
@@ -66,8 +114,7 @@ static bool pinring_channel_fits(const struct pinring_channel *channel,
 /* Under device->lock: the pump has something to do. */
 static void pinring_channel_kick(struct pinring_channel *channel)
 {
-	struct pinring_part *part =
-		list_first_entry_or_null(&channel->ready, struct pinring_part, link);
+	struct pinring_part *part = pinring_channel_first(channel);
 
 	if (part && !channel->pdev->dead && pinring_channel_fits(channel, part))
 		mod_delayed_work(pinring_wq, &channel->pump_work, 0);
@@ -76,14 +123,14 @@ static void pinring_channel_kick(struct pinring_channel *channel)
 /* Under device->lock: from ready to issued. */
 static struct pinring_part *pinring_channel_take(struct pinring_channel *channel)
 {
-	struct pinring_part *part;
+	struct pinring_part *part = pinring_channel_first(channel);
 
-	part = list_first_entry_or_null(&channel->ready, struct pinring_part, link);
 	if (!part || channel->pdev->dead || channel->pdev->asleep || channel->halted ||
 	    !pinring_channel_fits(channel, part))
 		return NULL;
-	list_move_tail(&part->link, &channel->issued);
 	part->state = PINRING_PART_ISSUED;
+	pinring_channel_remove(part);
+	list_add_tail(&part->link, &channel->issued);
 	part->job->state = PINRING_JOB_ACTIVE;
 	channel->issued_parts++;
 	channel->issued_bds += part->bds;
@@ -139,7 +186,7 @@ void pinring_channel_emptied(struct pinring_channel *channel)
 /* Under device->lock: a part the provider never got. */
 void pinring_channel_withdraw(struct pinring_part *part)
 {
-	list_del_init(&part->link);
+	pinring_channel_remove(part);
 	pinring_part_done(part);
 }
 
@@ -245,7 +292,6 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
  */
 static void pinring_channel_give_back(struct pinring_part *part, int error)
 {
-	struct pinring_channel *channel = pinring_part_channel(part);
 	struct pinring_job *job = part->job;
 
 	pinring_channel_untake(part);
@@ -258,8 +304,7 @@ static void pinring_channel_give_back(struct pinring_part *part, int error)
 		part->error = error;
 		pinring_part_done(part);
 	} else {
-		part->state = PINRING_PART_READY;
-		list_add(&part->link, &channel->ready);
+		pinring_channel_return(part);
 	}
 }
 

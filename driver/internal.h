@@ -15,7 +15,7 @@
  *	buffer	memory registered with a ring: pinned and mapped once.
  *
  * A part's way: lane prepares it (process context, no lock held while it
- * pins) -> channel->ready -> pump hands it to the provider, in FIFO order and
+ * pins) -> lane->ready -> pump hands it to the provider, lanes in turn and
  * within the BD budget -> channel->issued -> provider's callback, or recovery
  * -> accounted to its job -> its memory is released by the ring's reap work.
  *
@@ -196,7 +196,7 @@ struct pinring_channel {
 	struct pinring_fence __percpu *fence;
 
 	/* under device->lock */
-	struct list_head ready;
+	struct list_head turns;		/* lanes with parts that are ready */
 	struct list_head issued;
 	u32 issued_parts;
 	u32 issued_bds;			/* with those that are cooling */
@@ -263,6 +263,8 @@ struct pinring_lane {
 
 	/* under device->lock */
 	struct list_head jobs;		/* with bytes that are not prepared yet */
+	struct list_head ready;		/* parts, in order */
+	struct list_head turn;		/* on channel->turns, while there are any */
 	u32 parts;			/* prepared, not completed */
 	unsigned long pages;		/* pinned by one-shot parts */
 	bool running;
@@ -320,7 +322,7 @@ struct pinring_ring {
 enum pinring_part_state {
 	PINRING_PART_FREE,
 	PINRING_PART_PREPARING,		/* its lane pins and maps it */
-	PINRING_PART_READY,		/* on channel->ready */
+	PINRING_PART_READY,		/* on lane->ready */
 	PINRING_PART_ISSUED,		/* on channel->issued: the provider has it */
 	PINRING_PART_DONE,		/* the provider is through with it */
 };
@@ -551,6 +553,7 @@ void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len,
 int pinring_pump_init(struct pinring_channel *channel);
 void pinring_pump_exit(struct pinring_channel *channel);
 void pinring_channel_pump(struct pinring_channel *channel);
+void pinring_channel_add(struct pinring_part *part);
 void pinring_channel_untake(struct pinring_part *part);
 void pinring_channel_withdraw(struct pinring_part *part);
 void pinring_channel_lost(struct pinring_channel *channel, bool own);

@@ -137,8 +137,7 @@ static bool pinring_lane_enqueue(struct pinring_lane *lane, struct pinring_part 
 		return false;
 	}
 	lane->parts++;
-	part->state = PINRING_PART_READY;
-	list_add_tail(&part->link, &lane->channel->ready);
+	pinring_channel_add(part);
 	return true;
 }
 
@@ -283,5 +282,7 @@ void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
 	lane->ring = ring;
 	lane->channel = channel;
 	INIT_LIST_HEAD(&lane->jobs);
+	INIT_LIST_HEAD(&lane->ready);
+	INIT_LIST_HEAD(&lane->turn);
 	INIT_DELAYED_WORK(&lane->work, pinring_lane_work);
 }

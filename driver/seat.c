@@ -234,7 +234,7 @@ int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir)
 	channel->pdev = pdev;
 	channel->dir = dir;
 	mutex_init(&channel->mutex);
-	INIT_LIST_HEAD(&channel->ready);
+	INIT_LIST_HEAD(&channel->turns);
 	INIT_LIST_HEAD(&channel->issued);
 
 	name = pinring_channel_name(channel);
