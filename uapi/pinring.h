@@ -37,8 +37,9 @@
  *	ENXIO		this file has no ring: SETUP comes first, close() ends it
  *	EEXIST		this file has a ring already; this buffer index is taken,
  *			or all of them are (PINRING_BUFFER_ANY_INDEX)
- *	EBUSY		the direction is claimed by another ring, or the index's
- *			former buffer has not been let go yet
+ *	EBUSY		the direction is claimed by another ring (a killed
+ *			process's until it is gone), or the index's former buffer
+ *			has not been let go yet
  *	EMFILE		the user has info.max_user_rings rings on this device, or
  *			1024 on all (with those that stalled pins keep from ending)
  *	ENFILE		the device has info.max_rings rings
@@ -450,9 +451,10 @@ struct pinring_enter {
  * answers EBUSY to ADD and UPDATE, and a further REMOVE with
  * PINRING_BUFFER_WAIT waits for it. UPDATE replaces at once; with
  * PINRING_BUFFER_WAIT it returns when the old memory was let go. A wait that
- * ends early (ETIME, EINTR) leaves the removal under way. ENODEV of a wait: the
- * buffer is out of the table, but an engine that could not be stopped may still
- * use the memory, which stays pinned.
+ * ends early (ETIME, EINTR) leaves the removal under way. After an UPDATE the
+ * index is the new buffer's; what tells then that no job uses the old one any
+ * more is a DRAIN. ENODEV of a wait: the buffer is out of the table, but an
+ * engine that could not be stopped may still use the memory, which stays pinned.
  */
 struct pinring_buffer {
 	__u32 size;
