@@ -439,6 +439,7 @@ struct pinring_buffer_entry {
 struct pinring_file {
 	struct pinring_device *pdev;
 	struct mutex setup_mutex;	/* one SETUP at a time */
+	struct pinring_ring *created;	/* under setup_mutex; SETUP's caller does not know yet */
 	struct pinring_ring *ring;	/* store-release by SETUP, load-acquire by all */
 };
 
@@ -480,7 +481,8 @@ int pinring_claim(struct pinring_ring *ring);
 void pinring_unclaim(struct pinring_ring *ring);
 
 /* ring.c */
-int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup);
+struct pinring_ring *pinring_ring_create(struct pinring_device *pdev,
+					 struct pinring_setup *setup);
 void pinring_ring_end(struct pinring_ring *ring);
 void pinring_ring_bury(struct pinring_ring *ring);
 void pinring_ring_get(struct pinring_ring *ring);

@@ -36,6 +36,9 @@ struct pinring_ioctl {
 	/* What comes back to the caller, also when fn fails. */
 	bool copy_back;
 	int (*fn)(struct pinring_file *file, struct pinring_ring *ring, union pinring_arg *arg);
+	/* After fn has succeeded: the caller was told of it, or could not be. */
+	void (*conclude)(struct pinring_file *file, struct pinring_ring *ring,
+			 const union pinring_arg *arg, bool told);
 };
 
 static int pinring_setup_entries(struct pinring_setup *setup)
@@ -55,6 +58,7 @@ static int pinring_ioctl_setup(struct pinring_file *file, struct pinring_ring *r
 {
 	struct pinring_setup *setup = &arg->setup;
 	u32 known = PINRING_DIR_SEND | PINRING_DIR_RECV;
+	struct pinring_ring *created;
 	int ret;
 
 	if (setup->flags & ~PINRING_SETUP_SHARED || setup->reserved ||
@@ -67,9 +71,35 @@ static int pinring_ioctl_setup(struct pinring_file *file, struct pinring_ring *r
 		return ret;
 
 	mutex_lock(&file->setup_mutex);
-	ret = file->ring ? -EEXIST : pinring_ring_create(file, setup);
+	if (file->ring || file->created) {
+		ret = -EEXIST;
+	} else {
+		created = pinring_ring_create(file->pdev, setup);
+		ret = PTR_ERR_OR_ZERO(created);
+		if (!ret)
+			file->created = created;
+	}
 	mutex_unlock(&file->setup_mutex);
 	return ret;
+}
+
+/* Whoever was not told where its ring is has none, and may try again. */
+static void pinring_conclude_setup(struct pinring_file *file, struct pinring_ring *ring,
+				   const union pinring_arg *arg, bool told)
+{
+	struct pinring_ring *created;
+
+	mutex_lock(&file->setup_mutex);
+	created = file->created;
+	file->created = NULL;
+	if (told)
+		/* Pairs with the load-acquire of all others: the ring is complete. */
+		smp_store_release(&file->ring, created);
+	mutex_unlock(&file->setup_mutex);
+	if (!told) {
+		pinring_ring_end(created);
+		pinring_ring_put(created);
+	}
 }
 
 static int pinring_ioctl_enter(struct pinring_file *file, struct pinring_ring *ring,
@@ -98,6 +128,16 @@ static int pinring_ioctl_buffer_add(struct pinring_file *file, struct pinring_ri
 				    union pinring_arg *arg)
 {
 	return arg->buffer.reserved ? -EINVAL : pinring_buffer_add(ring, &arg->buffer);
+}
+
+/* A buffer whose index nobody knows could never be removed. */
+static void pinring_conclude_add(struct pinring_file *file, struct pinring_ring *ring,
+				 const union pinring_arg *arg, bool told)
+{
+	struct pinring_buffer remove = { .size = sizeof(remove), .index = arg->buffer.index };
+
+	if (!told)
+		pinring_buffer_remove(ring, &remove);
 }
 
 static int pinring_ioctl_buffer_update(struct pinring_file *file, struct pinring_ring *ring,
@@ -133,25 +173,28 @@ static int pinring_ioctl_eventfd(struct pinring_file *file, struct pinring_ring 
 	return 0;
 }
 
-#define PINRING_IOCTL(_name, _type, _last, _ring, _back, _fn)				\
+#define PINRING_IOCTL(_name, _type, _last, _ring, _back, _fn, _conclude)		\
 	[_IOC_NR(PINRING_IOC_##_name)] = {						\
 		.size = sizeof(struct _type),						\
 		.min_size = offsetofend(struct _type, _last),				\
 		.needs_ring = _ring,							\
 		.copy_back = _back,							\
 		.fn = _fn,								\
+		.conclude = _conclude,							\
 	}
 
 static const struct pinring_ioctl pinring_ioctls[] = {
-	PINRING_IOCTL(SETUP, pinring_setup, cqes_offset, false, true, pinring_ioctl_setup),
-	PINRING_IOCTL(ENTER, pinring_enter, reserved, true, true, pinring_ioctl_enter),
+	PINRING_IOCTL(SETUP, pinring_setup, cqes_offset, false, true, pinring_ioctl_setup,
+		      pinring_conclude_setup),
+	PINRING_IOCTL(ENTER, pinring_enter, reserved, true, true, pinring_ioctl_enter, NULL),
 	PINRING_IOCTL(BUFFER_ADD, pinring_buffer, deadline_ns, true, true,
-		      pinring_ioctl_buffer_add),
+		      pinring_ioctl_buffer_add, pinring_conclude_add),
 	PINRING_IOCTL(BUFFER_UPDATE, pinring_buffer, deadline_ns, true, false,
-		      pinring_ioctl_buffer_update),
+		      pinring_ioctl_buffer_update, NULL),
 	PINRING_IOCTL(BUFFER_REMOVE, pinring_buffer, deadline_ns, true, false,
-		      pinring_ioctl_buffer_remove),
-	PINRING_IOCTL(EVENTFD, pinring_eventfd, reserved, true, false, pinring_ioctl_eventfd),
+		      pinring_ioctl_buffer_remove, NULL),
+	PINRING_IOCTL(EVENTFD, pinring_eventfd, reserved, true, false, pinring_ioctl_eventfd,
+		      NULL),
 };
 
 /* INFO alone may be asked by a program that knows more, or less, than we do. */
@@ -185,6 +228,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 	const struct pinring_ioctl *op;
 	struct pinring_ring *ring;
 	union pinring_arg arg;
+	bool told = true;
 	int ret;
 	u32 size;
 
@@ -212,7 +256,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 	if (arg.size != size)
 		return -EINVAL;
 
-	/* Pairs with the store-release of pinring_ring_create(). */
+	/* Pairs with the store-release of pinring_conclude_setup(). */
 	ring = smp_load_acquire(&file->ring);
 	if (op->needs_ring && (!ring || READ_ONCE(ring->closing)))
 		return -ENXIO;
@@ -223,16 +267,17 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 		return -ENODEV;
 
 	ret = op->fn(file, ring, &arg);
-	if (op->copy_back && (!ret || op->fn == pinring_ioctl_enter) &&
-	    copy_to_user(uarg, &arg, min_t(size_t, size, op->size)))
-		return -EFAULT;
-	return ret;
+	if (op->copy_back && (!ret || op->fn == pinring_ioctl_enter))
+		told = !copy_to_user(uarg, &arg, min_t(size_t, size, op->size));
+	if (op->conclude && !ret)
+		op->conclude(file, ring, &arg, told);
+	return told ? ret : -EFAULT;
 }
 
 static __poll_t pinring_poll(struct file *filp, struct poll_table_struct *wait)
 {
 	struct pinring_file *file = filp->private_data;
-	/* Pairs with the store-release of pinring_ring_create(). */
+	/* Pairs with the store-release of pinring_conclude_setup(). */
 	struct pinring_ring *ring = smp_load_acquire(&file->ring);
 	__poll_t mask = 0;
 
@@ -251,7 +296,7 @@ static __poll_t pinring_poll(struct file *filp, struct poll_table_struct *wait)
 static int pinring_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct pinring_file *file = filp->private_data;
-	/* Pairs with the store-release of pinring_ring_create(). */
+	/* Pairs with the store-release of pinring_conclude_setup(). */
 	struct pinring_ring *ring = smp_load_acquire(&file->ring);
 	size_t offset;
 	int ret;
@@ -299,7 +344,7 @@ static int pinring_open(struct inode *inode, struct file *filp)
 static int pinring_flush(struct file *filp, fl_owner_t id)
 {
 	struct pinring_file *file = filp->private_data;
-	/* Pairs with the store-release of pinring_ring_create(). */
+	/* Pairs with the store-release of pinring_conclude_setup(). */
 	struct pinring_ring *ring = smp_load_acquire(&file->ring);
 
 	if (ring && ring->files == id)

@@ -371,17 +371,16 @@ static int pinring_ring_alloc_area(struct pinring_ring *ring, struct pinring_set
 	return 0;
 }
 
-/* Under file->setup_mutex, @setup is checked and rounded. */
-int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
+/* Under file->setup_mutex, @setup is checked and rounded. An ERR_PTR on failure. */
+struct pinring_ring *pinring_ring_create(struct pinring_device *pdev, struct pinring_setup *setup)
 {
-	struct pinring_device *pdev = file->pdev;
 	struct pinring_ring *ring;
 	unsigned int dir;
 	int ret;
 
 	ring = kzalloc(sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	if (!ring)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	kref_init(&ring->kref);
 	ring->pdev = pdev;
 	ring->directions = setup->directions;
@@ -426,10 +425,7 @@ int pinring_ring_create(struct pinring_file *file, struct pinring_setup *setup)
 	list_add_tail(&ring->link, &pdev->rings);
 	spin_unlock_irq(&pdev->lock);
 	mutex_unlock(&pdev->claim_mutex);
-
-	/* Pairs with the load-acquire in ioctl.c: the ring is complete. */
-	smp_store_release(&file->ring, ring);
-	return 0;
+	return ring;
 
 unlock:
 	mutex_unlock(&pdev->claim_mutex);
@@ -438,7 +434,7 @@ free_area:
 	vfree(ring->area);
 free:
 	kfree(ring);
-	return ret;
+	return ERR_PTR(ret);
 }
 
 /*

@@ -29,7 +29,10 @@
  *			an address or length that breaks the device's alignment
  *	E2BIG		the structure is longer than this kernel knows, and the
  *			part it does not know is not zero; or longer than a page
- *	EFAULT		memory that can't be read, written or pinned as asked
+ *	EFAULT		memory that can't be read, written or pinned as asked. When
+ *			it is the answer of an ioctl that can't be written, SETUP
+ *			and BUFFER_ADD have been undone; what ENTER has consumed
+ *			is told by sq.head
  *	ENOTTY		no such ioctl
  *	EOPNOTSUPP	known, but not available here: its feature bit is off,
  *			or the device has no such direction, or the ring has
