@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "internal.h"
 
 /* ---- lookups on a mapping, any context ---- */
@@ -146,7 +147,8 @@ static int pinring_mapping_make(struct pinring_buffer_entry *buffer, struct pinr
 	down_read(&pdev->live);
 	if (pinring_ring_dead(buffer->ring)) {
 		ret = -ENODEV;
-	} else if (dma_map_sgtable(dma_dev, &map->sgt, dma_dir, PINRING_MAP_ATTRS)) {
+	} else if (pinring_inject(PINRING_FAIL_MAP) ||
+		   dma_map_sgtable(dma_dev, &map->sgt, dma_dir, PINRING_MAP_ATTRS)) {
 		ret = -ENOMEM;
 	} else {
 		map->mapped = true;

@@ -17,6 +17,7 @@
 #include <linux/reset.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "internal.h"
 
 static unsigned int send_deadline_ms = 10000;
@@ -341,12 +342,14 @@ static int __init pinring_init(void)
 	ret = pinring_job_init();
 	if (ret)
 		goto destroy_wq;
+	pinring_inject_init();
 	ret = platform_driver_register(&pinring_driver);
 	if (ret)
-		goto exit_jobs;
+		goto exit_inject;
 	return 0;
 
-exit_jobs:
+exit_inject:
+	pinring_inject_exit();
 	pinring_job_exit();
 destroy_wq:
 	destroy_workqueue(pinring_wq);
@@ -359,6 +362,7 @@ static void __exit pinring_exit(void)
 	/* No file is open: what is left are rings and jobs on their way out. */
 	pinring_users_wait();
 	destroy_workqueue(pinring_wq);
+	pinring_inject_exit();
 	pinring_job_exit();
 	ida_destroy(&pinring_ids);
 }

@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "internal.h"
 
 static bool pinring_part_oneshot(const struct pinring_part *part)
@@ -197,7 +198,8 @@ static int pinring_part_map(struct pinring_part *part)
 	down_read(&pdev->live);
 	if (pinring_ring_dead(part->job->ring)) {
 		ret = -ENODEV;
-	} else if (dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part),
+	} else if (pinring_inject(PINRING_FAIL_MAP) ||
+		   dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part),
 				   PINRING_MAP_ATTRS)) {
 		/* swiotlb or IOMMU space is used up: memory, of a kind. */
 		ret = -ENOMEM;

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 
+#include "compat.h"
 #include "internal.h"
 
 static unsigned int max_pinned_mb;
@@ -110,6 +111,7 @@ int pinring_pin(u64 addr, unsigned long npages, bool write, bool longterm, struc
 {
 	unsigned int gup_flags = (write ? FOLL_WRITE : 0) | (longterm ? FOLL_LONGTERM : 0);
 	unsigned long done = 0;
+	unsigned long batch;
 	long ret;
 
 	addr &= PAGE_MASK;
@@ -118,10 +120,16 @@ int pinring_pin(u64 addr, unsigned long npages, bool write, bool longterm, struc
 			ret = -EINTR;
 			goto unpin;
 		}
+		if (pinring_inject(PINRING_FAIL_PIN)) {
+			ret = -ENOMEM;
+			goto unpin;
+		}
+		batch = min(npages - done, PINRING_PIN_BATCH);
+		if (pinring_inject(PINRING_SHORT_PIN))
+			batch = 1;
 		/* Partial counts are normal: go on behind them. */
-		ret = pin_user_pages_fast(addr + (done << PAGE_SHIFT),
-					  min(npages - done, PINRING_PIN_BATCH),
-					  gup_flags, pages + done);
+		ret = pin_user_pages_fast(addr + (done << PAGE_SHIFT), batch, gup_flags,
+					  pages + done);
 		if (ret <= 0)
 			goto unpin;
 		done += ret;
