@@ -15,6 +15,9 @@ public:
   binding& operator=(const binding&) = delete;
   ~binding();
 
+  /// Of the device on its bus.
+  [[nodiscard]] const std::string& name() const { return device_; }
+
   void unbind();
   void bind();
   /// The provider of the device's channels; the device goes with it, as it can't do without.

@@ -87,6 +87,13 @@ needs& needs::module(const std::string& name) {
   return *this;
 }
 
+needs& needs::fault_injection() {
+  for (const auto* const of : {"failslab", "fail_page_alloc", "fail_usercopy", "pinring/fail_pin"})
+    if (::access((std::string("/sys/kernel/debug/") + of).c_str(), F_OK) != 0)
+      leave(std::string("no ") + of + " in /sys/kernel/debug");
+  return *this;
+}
+
 needs& needs::ordinary_user() {
   if (::geteuid() == 0)
     leave("this is about the limits of an ordinary user, and root has none");

@@ -24,6 +24,8 @@ public:
   needs& model();
   /// That module is loaded, or was built into the kernel.
   needs& module(const std::string& name);
+  /// The kernel's fault injection, and the driver's.
+  needs& fault_injection();
   /// A user for whom RLIMIT_MEMLOCK counts.
   needs& ordinary_user();
   needs& root();
