@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from . import clean, demo, fuzz, guards, lint, prompt, suite, tier
+from . import clean, demo, fuzz, guards, lint, prompt, soak, suite, tier
 from .report import Failure
 
 
@@ -17,6 +17,7 @@ HELP = """\
 ./run test WHAT...         unit (the host), model (the AXI DMA model's self-test), stock, axidma, sanitised (tiers)
 ./run test NAME... [-- F]  programs of test/*/programs.toml, with Catch2's filters and options F
 ./run fuzz --minutes N     random calls and a ring that is written over, on the sanitised kernel; --seed X for one again
+./run soak                 kill -9, unbind and random faults under load, by the thousand, and each failure there is, once
 ./run guards [NAME...]     take guards out of the driver, one at a time: does the test that names it fail?
 ./run bench [-- ARGS]      pinring-bench in the guest, for instance ./run bench -- --json
 ./run shell [TIER]         a prompt in the guest, modules loaded
@@ -82,6 +83,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
     sub = command("guards", guards.guards, "each guard of test/guards/guards.toml taken out, and its test seen to fail")
     sub.add_argument("names", nargs="*", metavar="NAME", help="of guards (default: all)")
+
+    sub = command("soak", soak.soak, "rounds of violence by the thousand, and the sweeps of failures; the last line sums up")
+    sub.add_argument("--rounds", type=int, default=1000, metavar="N",
+                     help="of each kind (default 1000); on the sanitised tier a tenth of it, unless it is named")
+    sub.add_argument("--seed", type=int, metavar="X", help="of the first round (default: a fresh one)")
+    sub.add_argument("--tier", choices=list(tier.TIERS), help="this one only (default: axidma and sanitised)")
+    _kernel_option(sub)
 
     sub = command("bench", demo.bench, "pinring-bench in the guest; its arguments follow --")
     tier.option(sub)

@@ -5,13 +5,13 @@ import argparse
 import random
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from . import image, tier
-from .gate import Pins, complaints, first_words
+from .gate import Pins, complaints
 from .guest import Guest, GuestDied, Outcome, booted
-from .report import Failure, progress, say
+from .report import Failure, say
+from .watched import faults_of, settled, shown, unloaded
 from .workspace import Workspace, build_programs
 
 PROGRAM = "pinring_fuzz"
@@ -22,22 +22,7 @@ ROUND = 120.0
 # Beyond a round's own time: its proof that the devices work, and the program's
 # own watchdog, have minutes where everything is slow.
 GRACE = 240.0
-PINS_SETTLE = 10.0
 SHOWN = 60
-
-
-def _shown(prefix: str) -> Callable[[bytes], None]:
-    """The last line that the program has printed, for somebody who watches."""
-    partial = b""
-
-    def show(data: bytes) -> None:
-        nonlocal partial
-        lines = (partial + data).split(b"\n")
-        partial = lines.pop()
-        if lines:
-            progress(f"{prefix} {lines[-1].decode(errors='replace').strip()}")
-
-    return show
 
 
 def _operations(output: str) -> int:
@@ -46,35 +31,12 @@ def _operations(output: str) -> int:
     return int(found[-1]) if found else 0
 
 
-def _faults(outcome: Outcome, missing: int) -> list[str]:
-    faults = []
-    if outcome.code is None:
-        faults.append("ended by its deadline")
-    elif outcome.code != 0:
-        faults.append(f"exit {outcome.code}")
-    found = complaints(outcome.log)
-    if found:
-        faults.append(f"dmesg: {first_words(found[0])}")
-    if missing:
-        faults.append(f"{missing} pages pinned and not unpinned" if missing > 0 else f"{-missing} pages unpinned twice")
-    return faults
-
-
-def _settled(guest: Guest, pins: Pins) -> int:
-    deadline = time.monotonic() + PINS_SETTLE
-    while True:
-        acquired, released = guest.pins()
-        if acquired - released == pins.missing or time.monotonic() > deadline:
-            return pins.charge(acquired, released)
-        time.sleep(0.2)
-
-
 def _round(guest: Guest, pins: Pins, seed: int, seconds: float, patience: float, logs: Path) -> tuple[int, str]:
     """One seed: how many operations, and what was wrong."""
     words = f"{PROGRAM} --seconds {max(1, round(seconds))} --seed {seed}"
     try:
-        outcome = guest.run(words, "user", seconds + GRACE * patience, on_output=_shown(f"seed {seed}:"))
-        faults = _faults(outcome, _settled(guest, pins))
+        outcome = guest.run(words, "user", seconds + GRACE * patience, on_output=shown(f"seed {seed}:"))
+        faults = faults_of(outcome, settled(guest, pins))
     except GuestDied as death:
         # What it has said of it until then is all there is.
         outcome = Outcome(None, 0.0, guest.printed_so_far(), guest.last_words())
@@ -108,14 +70,6 @@ def _rounds(guest: Guest, args: argparse.Namespace, patience: float, logs: Path)
     return total, fault
 
 
-def _unloaded(guest: Guest) -> str:
-    said = guest.unload()
-    found = complaints(guest.log_since("unloaded"))
-    if said != "ok":
-        return f"the modules don't unload: {said}"
-    return f"unloading the modules: {first_words(found[0])}" if found else ""
-
-
 def fuzz(args: argparse.Namespace) -> int:
     if args.minutes <= 0:
         raise Failure("--minutes wants a number above 0")
@@ -135,7 +89,7 @@ def fuzz(args: argparse.Namespace) -> int:
                 if complaints(log):
                     raise Failure("the modules don't load cleanly:\n" + "\n".join(log))
                 total, fault = _rounds(guest, args, where.patience, space.folder)
-                fault = fault or _unloaded(guest)
+                fault = fault or unloaded(guest)
                 guest.power_off()
         except GuestDied as death:
             fault = f"{death}; see {space.folder}/console.log"
