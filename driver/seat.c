@@ -238,8 +238,10 @@ int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir)
 	INIT_LIST_HEAD(&channel->issued);
 
 	name = pinring_channel_name(channel);
-	if (device_property_match_string(pdev->dev, "dma-names", name) < 0)
-		return 0;
+	ret = device_property_match_string(pdev->dev, "dma-names", name);
+	/* Not having looked is not the same as not being there. */
+	if (ret < 0)
+		return ret == -ENOMEM ? ret : 0;
 	dma = dma_request_chan(pdev->dev, name);
 	if (IS_ERR(dma))
 		return dev_err_probe(pdev->dev, PTR_ERR(dma),
