@@ -3,12 +3,12 @@
 // Traps 14 and 15: how long a BD may be, and whose mapping it is in.
 #include "catch.hpp"
 
-#include "support/scattered_pages.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
+#include "support/scattered_pages.hpp"
 #include "violations.hpp"
 
 using namespace support;
