@@ -46,8 +46,9 @@ void become(uid_t user) {
 
 /// Parts that a lane prepares ahead: what is behind them is left to its worker.
 constexpr std::uint64_t ahead = 64;
-/// Of one user's lanes, these are prepared at a time.
-constexpr int workers_of_a_user = 16;
+/// Of one user's lanes, 16 are prepared at a time. One that is kicked again just as its worker
+/// begins takes two, so at least so many are seen to stall.
+constexpr int workers_of_a_user = 16 / 2;
 
 /// As an ordinary user: as many rings as one may have, each with a send that its worker will run
 /// into as soon as the sends before it are through.
