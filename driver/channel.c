@@ -399,7 +399,7 @@ static struct dma_async_tx_descriptor *pinring_channel_prep(struct pinring_chann
 		channel->dir == PINRING_SEND ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM;
 	struct dma_async_tx_descriptor *desc;
 
-	desc = dmaengine_prep_slave_sg(channel->dma, part->sgt.sgl, part->sgt.nents, dir,
+	desc = dmaengine_prep_slave_sg(channel->dma, part->list, part->nlist, dir,
 				       DMA_PREP_INTERRUPT | DMA_CTRL_ACK);
 	if (!desc)
 		return NULL;

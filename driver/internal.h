@@ -34,8 +34,10 @@
  *	device->recover_mutex		one recovery at a time
  *	channel->mutex			from prep to issue; SEND before RECV
  *	ring->reap_mutex		releases completed parts
- *	device->live (rwsem)		held for reading around everything that
- *					maps against the provider's device;
+ *	device->live (rwsem)		held for reading while who is to use the
+ *					provider's device is counted in
+ *					device->mapped, or syncs a mapping that
+ *					is not its own;
  *					for writing by unbind only, with no other
  *	device->lock (irq-safe spinlock)	all lists and states of jobs, parts,
  *					lanes and channels, and the CQ
@@ -79,6 +81,9 @@
 
 /* Entries of a part's scatterlist that need no allocation. */
 #define PINRING_INLINE_SG	4
+
+/* Fragments at the ends of a part that may be staged. */
+#define PINRING_EDGES		2
 
 /* Parts of one lane that are prepared and not completed. */
 #define PINRING_LANE_PARTS	64U
@@ -170,6 +175,7 @@ struct pinring_stats {
 	u64 jobs;
 	u64 packets;
 	u64 bytes;
+	u64 bounced;
 	u64 bds;
 	u64 pages;
 	u64 errors;
@@ -236,7 +242,7 @@ struct pinring_device {
 	u64 quarantined;		/* under lock: pages that stay pinned */
 	struct list_head kept;		/* under lock: see quarantine.c */
 
-	atomic_t mapped;		/* mappings against the provider's device */
+	atomic_t mapped;		/* parts and buffers that use the provider's device */
 	wait_queue_head_t unmapped;
 
 	struct delayed_work deadline_work;
@@ -266,7 +272,7 @@ struct pinring_lane {
 	struct list_head ready;		/* parts, in order */
 	struct list_head turn;		/* on channel->turns, while there are any */
 	u32 parts;			/* prepared, not completed */
-	unsigned long pages;		/* pinned by one-shot parts */
+	unsigned long pages;		/* pinned by one-shot parts, and staged */
 	bool running;
 	bool again;
 };
@@ -327,6 +333,36 @@ enum pinring_part_state {
 	PINRING_PART_DONE,		/* the provider is through with it */
 };
 
+enum pinring_bounce {
+	PINRING_BOUNCE_NONE,
+	PINRING_BOUNCE_EDGES,
+	PINRING_BOUNCE_WHOLE,
+};
+
+/**
+ * struct pinring_span - contiguous memory of a stage, see bounce.c
+ * @page: its first page.
+ * @addr: of its first byte, for the device.
+ * @at: where that is in the page.
+ * @bytes: of the allocation; 0: it lies in that of the span before it.
+ * @offset: of its first byte in the part.
+ * @len: bytes of the part.
+ */
+struct pinring_span {
+	struct page *page;
+	dma_addr_t addr;
+	u32 at;
+	u32 bytes;
+	u32 offset;
+	u32 len;
+};
+
+struct pinring_stage {
+	struct pinring_span *spans;
+	u32 nspans;
+	struct pinring_span edges[PINRING_EDGES];
+};
+
 struct pinring_part {
 	struct pinring_job *job;
 	struct list_head link;
@@ -334,20 +370,58 @@ struct pinring_part {
 	enum pinring_part_state state;
 	bool accounted;
 	u64 offset;			/* of its first byte in the job */
+	u32 first_piece;		/* where that is, in one-shot memory */
+	u64 first_offset;
 	u32 len;
 	u32 bds;
 	u32 moved;			/* bytes, by the provider's word */
+	u32 bounced;			/* bytes that were copied */
 	int error;
+
+	enum pinring_bounce bounce;	/* what of it goes by way of the stage */
+	bool one_bd;			/* it must be one BD */
+	u32 head;			/* bytes at its ends that are staged: edges */
+	u32 tail;
+	struct pinring_stage stage;
+
+	bool held;			/* counted in device->mapped */
+	bool need_sync;			/* CPU must not read before a sync or a copy */
+	bool quarantined;		/* the hardware may still use the memory */
+	unsigned long charged;		/* pages, to RLIMIT_MEMLOCK and to the lane */
 
 	/* one-shot memory */
 	struct page **pages;
 	unsigned long npages;
-	unsigned long charged;		/* pages, to RLIMIT_MEMLOCK and to the lane */
 	bool mapped;
-	bool need_sync;			/* CPU must not read before a sync */
-	bool quarantined;		/* the hardware may still use the memory */
 	struct sg_table sgt;
+
+	/* what the provider is given */
+	struct scatterlist *list;
+	u32 nlist;
 	struct scatterlist inline_sg[PINRING_INLINE_SG];
+};
+
+/* Where a walk over the memory of a part is, see walk.c. */
+struct pinring_walk {
+	const struct pinring_part *part;
+	struct page **pages;
+	u32 piece;
+	u64 skip;
+	u64 last;
+	u64 left;			/* bytes behind the piece at hand */
+	unsigned long npages;		/* pages up to its end */
+
+	/* the piece at hand */
+	u64 addr;
+	u64 len;
+	unsigned long page;		/* index of its first page */
+};
+
+/* What of it lies in one page. */
+struct pinring_run {
+	struct page *page;
+	u32 offset;
+	u32 len;
 };
 
 enum pinring_job_state {
@@ -522,14 +596,47 @@ void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
 void pinring_lane_run(struct pinring_lane *lane);
 void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay);
 void pinring_lane_again(struct pinring_lane *lane);
+void pinring_lane_refund(struct pinring_part *part, unsigned long npages);
+
+/* frame.c */
+int pinring_check_framing(struct pinring_job *job, const struct pinring_channel *channel);
+u64 pinring_last_packet(const struct pinring_job *job);
+u64 pinring_worst_bds(const struct pinring_channel *channel, u64 addr, u64 len);
+
+/* walk.c */
+void pinring_walk_start(struct pinring_walk *walk, const struct pinring_part *part);
+bool pinring_walk_next(struct pinring_walk *walk);
+struct pinring_run pinring_walk_run(const struct pinring_walk *walk, u32 done, u32 left);
+unsigned long pinring_part_pages(const struct pinring_part *part);
+
+/* bounce.c */
+u32 pinring_edge_bds(const struct pinring_channel *channel);
+int pinring_bounce_check(struct pinring_job *job);
+unsigned long pinring_bounce_plan(struct pinring_part *part);
+void pinring_bounce_whole(struct pinring_part *part);
+int pinring_stage_get(struct pinring_part *part);
+void pinring_stage_drain(struct pinring_part *part);
+void pinring_stage_free(struct pinring_stage *stage, struct device *dma_dev,
+			enum dma_data_direction dma_dir);
+void pinring_stage_forget(struct pinring_stage *stage);
+void pinring_stage_move(struct pinring_stage *to, struct pinring_stage *from);
+unsigned long pinring_stage_pages(const struct pinring_part *part);
+
+/* list.c */
+int pinring_part_map(struct pinring_part *part);
+void pinring_part_unmap(struct pinring_part *part);
+void pinring_part_free_sg(struct pinring_part *part);
+int pinring_part_list_slice(struct pinring_part *part);
+int pinring_part_list_stage(struct pinring_part *part);
+void pinring_part_list_put(struct pinring_part *part);
+int pinring_part_count_bds(struct pinring_part *part);
 
 /* part.c */
-void pinring_part_init(struct pinring_part *part);
+unsigned long pinring_part_init(struct pinring_part *part);
 int pinring_part_prepare(struct pinring_part *part);
 void pinring_part_release(struct pinring_part *part);
 void pinring_part_done(struct pinring_part *part);
 void pinring_part_quarantine(struct pinring_part *part);
-unsigned long pinring_part_pages(struct pinring_job *job, u32 len);
 
 /* pin.c */
 unsigned long pinring_max_pinned(void);
@@ -601,6 +708,16 @@ static inline u32 pinring_dir_bit(enum pinring_dir dir)
 static inline struct pinring_channel *pinring_part_channel(const struct pinring_part *part)
 {
 	return &part->job->ring->pdev->channel[part->job->dir];
+}
+
+static inline bool pinring_part_oneshot(const struct pinring_part *part)
+{
+	return !part->job->buffer;
+}
+
+static inline enum dma_data_direction pinring_part_dma_dir(const struct pinring_part *part)
+{
+	return part->job->dir == PINRING_SEND ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
 }
 
 static inline struct pinring_lane *pinring_job_lane(const struct pinring_job *job)

@@ -14,7 +14,6 @@
  * for room in the CQ must not keep memory that the program wants back.
  */
 #include <linux/ktime.h>
-#include <linux/math64.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -39,8 +38,7 @@ static const u32 pinring_op_flags[] = {
 #define PINRING_END_BATCH	128U
 
 /* Known to the ABI, not available yet: the feature bits are off. */
-#define PINRING_UNAVAILABLE_FLAGS \
-	(PINRING_SQE_GATHER | PINRING_SQE_APP_WORDS)
+#define PINRING_UNAVAILABLE_FLAGS	PINRING_SQE_APP_WORDS
 
 struct pinring_job *pinring_job_alloc(struct pinring_ring *ring)
 {
@@ -225,73 +223,14 @@ bool pinring_job_any(const struct pinring_job *job, u64 arg)
 	return true;
 }
 
-/* BDs that the provider needs at worst for pieces [offset, offset + len). */
-static u64 pinring_worst_bds(const struct pinring_channel *channel, u64 addr, u64 len)
-{
-	u64 pages = (offset_in_page(addr) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-
-	return pages * pinring_channel_bds(channel, PAGE_SIZE);
-}
-
-/*
- * Framing is decided by the byte count: so that a split job does not fail
- * half-way, each of its packets must fit the BD budget at worst.
- */
-static int pinring_check_split_pieces(const struct pinring_job *job,
-				      const struct pinring_channel *channel)
-{
-	u64 chunk = channel->pdev->info.chunk;
-	u64 room = chunk, bds = 0;
-	u32 i;
-
-	for (i = 0; i < job->npieces; i++) {
-		u64 addr = job->pieces[i].addr;
-		u64 left = job->pieces[i].len;
-
-		if (left >= room) {
-			/* Whole chunks inside one piece always fit. */
-			if (bds + pinring_worst_bds(channel, addr, room) > channel->bds)
-				return -EMSGSIZE;
-			addr += room;
-			div64_u64_rem(left - room, chunk, &left);
-			room = chunk;
-			bds = 0;
-		}
-		if (left) {
-			bds += pinring_worst_bds(channel, addr, left);
-			room -= left;
-			if (bds > channel->bds)
-				return -EMSGSIZE;
-		}
-	}
-	return 0;
-}
-
-/*
- * What the hardware can't do with an address is refused as long as nothing is
- * bounced: without DRE the stream can't be shifted, not even between two BDs;
- * on a non-coherent port a receive would overwrite its neighbours in the
- * cache lines at its ends.
- */
-static bool pinring_unaligned(const struct pinring_job *job, u64 addr, u64 len, bool last)
-{
-	const struct pinring_device *pdev = job->ring->pdev;
-	u32 align = pdev->channel[job->dir].align;
-	u32 line = job->dir == PINRING_RECV ? pdev->info.cacheline : 1;
-
-	return (addr & (align - 1)) || (!last && (len & (align - 1))) ||
-	       ((addr | len) & (line - 1));
-}
-
-static int pinring_check_piece(const struct pinring_job *job, const struct pinring_iovec *piece,
-			       bool last)
+static int pinring_check_piece(const struct pinring_iovec *piece)
 {
 	if (!piece->len)
 		return -EINVAL;
 	if (piece->addr > ULONG_MAX || piece->len > ULONG_MAX ||
 	    !access_ok(u64_to_user_ptr(piece->addr), piece->len))
 		return -EFAULT;
-	return pinring_unaligned(job, piece->addr, piece->len, last) ? -EINVAL : 0;
+	return 0;
 }
 
 static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe *sqe)
@@ -314,7 +253,7 @@ static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe
 		return -EFAULT;
 
 	for (i = 0; i < job->npieces; i++) {
-		ret = pinring_check_piece(job, &job->pieces[i], i + 1 == job->npieces);
+		ret = pinring_check_piece(&job->pieces[i]);
 		if (ret)
 			return ret;
 		if (check_add_overflow(total, job->pieces[i].len, &total))
@@ -332,7 +271,7 @@ static int pinring_take_plain(struct pinring_job *job, const struct pinring_sqe 
 	job->len = sqe->len;
 	if (sqe->len > PINRING_MAX_JOB_BYTES)
 		return -EINVAL;
-	return pinring_check_piece(job, &job->piece, true);
+	return pinring_check_piece(&job->piece);
 }
 
 static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe *sqe)
@@ -353,27 +292,7 @@ static int pinring_take_buffer(struct pinring_job *job, const struct pinring_sqe
 		return -EINVAL;
 	if (!(buffer->directions & pinring_dir_bit(job->dir)))
 		return -EINVAL;
-	if (pinring_unaligned(job, buffer->addr + sqe->offset, sqe->len, true))
-		return -EINVAL;
 	return 0;
-}
-
-static int pinring_check_framing(const struct pinring_job *job,
-				 const struct pinring_channel *channel)
-{
-	u64 chunk = channel->pdev->info.chunk;
-
-	if (job->len > PINRING_MAX_JOB_BYTES)
-		return -EINVAL;
-	if (job->sqe_flags & PINRING_SQE_SPLIT)
-		return job->buffer ? 0 : pinring_check_split_pieces(job, channel);
-	if (job->len <= chunk)
-		return 0;
-	/* A registered buffer's BDs are known. */
-	if (job->buffer && pinring_buffer_bds(job->buffer->map[job->dir], job->buffer_offset,
-					      job->len, channel) <= channel->bds)
-		return 0;
-	return -EMSGSIZE;
 }
 
 static int pinring_take_transfer(struct pinring_job *job, const struct pinring_sqe *sqe)
@@ -387,6 +306,8 @@ static int pinring_take_transfer(struct pinring_job *job, const struct pinring_s
 	if (!(ring->directions & pinring_dir_bit(job->dir)))
 		return -EOPNOTSUPP;
 	if ((sqe->flags & PINRING_SQE_IOVEC) && (sqe->flags & PINRING_SQE_BUFFER))
+		return -EINVAL;
+	if (!(sqe->flags & PINRING_SQE_IOVEC) && (sqe->flags & PINRING_SQE_GATHER))
 		return -EINVAL;
 	if (!(sqe->flags & PINRING_SQE_BUFFER) && (sqe->buffer || sqe->offset))
 		return -EINVAL;

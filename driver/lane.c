@@ -8,8 +8,8 @@
  * lock at all, so that a pin that stalls (userfaultfd, FUSE) stops this ring's
  * direction only.
  *
- * The window: at most two parts of a job, and two chunks of one-shot pages of
- * a lane, are pinned at a time, so that a transfer of any size gets by with
+ * The window: at most two parts of a job, and two chunks of pages of a lane
+ * (pinned for one-shot jobs, or staged), are held at a time, so that a transfer of any size gets by with
  * the usual RLIMIT_MEMLOCK of 8 MiB, and the next part is ready when the one
  * before it completes.
  */
@@ -60,6 +60,8 @@ static struct pinring_part *pinring_lane_next(struct pinring_lane *lane)
 
 	part->job = job;
 	part->state = PINRING_PART_PREPARING;
+	part->first_piece = job->cur_piece;
+	part->first_offset = job->cur_offset;
 	part->offset = job->prepared;
 	part->len = min_t(u64, job->len - job->prepared,
 			  job->sqe_flags & PINRING_SQE_SPLIT ? lane->channel->pdev->info.chunk
@@ -69,15 +71,17 @@ static struct pinring_part *pinring_lane_next(struct pinring_lane *lane)
 }
 
 /*
- * Charges the part's pages. -EAGAIN: leave it for now, something will kick
- * the lane. The caller is the lane's runner, without a lock.
+ * Charges a part's pages, pinned or staged. -EAGAIN: leave it for now, something
+ * will kick the lane. The caller is the lane's runner, without a lock.
  */
-static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *part)
+static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *part,
+			       unsigned long npages)
 {
 	struct pinring_ring *ring = lane->ring;
 	struct pinring_device *pdev = ring->pdev;
 	unsigned long chunk_pages = pinring_chunk_pages(pdev);
-	unsigned long npages = pinring_part_pages(part->job, part->len);
+	/* The other direction may pin a chunk, and stage it. */
+	unsigned long headroom = 2 * chunk_pages;
 	u64 now = ktime_get_ns();
 	unsigned long pinned;
 	bool prefetch, waits;
@@ -96,11 +100,11 @@ static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *p
 	spin_unlock_irq(&pdev->lock);
 	prefetch = pinned;
 
-	ret = pinring_charge(ring, npages, prefetch ? chunk_pages : 0);
+	ret = pinring_charge(ring, npages, prefetch ? headroom : 0);
 	if (ret == -EAGAIN) {
 		/* What is done but not unpinned yet still counts: let go of it. */
 		pinring_ring_reap(ring);
-		ret = pinring_charge(ring, npages, prefetch ? chunk_pages : 0);
+		ret = pinring_charge(ring, npages, prefetch ? headroom : 0);
 	}
 
 	spin_lock_irq(&pdev->lock);
@@ -123,6 +127,18 @@ static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *p
 	if (ret == -EAGAIN && !waits)
 		pinring_lane_kick(lane, PINRING_STARVE_POLL);
 	return ret;
+}
+
+/* Pages of a part that turned out not to be needed. Lane's runner, no lock. */
+void pinring_lane_refund(struct pinring_part *part, unsigned long npages)
+{
+	struct pinring_ring *ring = part->job->ring;
+
+	spin_lock_irq(&ring->pdev->lock);
+	pinring_job_lane(part->job)->pages -= npages;
+	part->charged -= npages;
+	spin_unlock_irq(&ring->pdev->lock);
+	pinring_uncharge(ring, npages);
 }
 
 /* Under device->lock. Returns false if the part has to be released instead. */
@@ -160,17 +176,17 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 		job->parts_out++;
 		spin_unlock_irq(&pdev->lock);
 
-		ret = pinring_lane_charge(lane, part);
+		ret = pinring_lane_charge(lane, part, pinring_part_init(part));
 		if (ret == -EAGAIN) {
 			spin_lock_irq(&pdev->lock);
-			/* One-shot memory only: there is no buffer to let go of. */
 			part->state = PINRING_PART_FREE;
 			job->parts_out--;
 			pinring_job_progress(job);
+			if (job->buffer)
+				pinring_buffer_put(job->buffer);
 			pinring_job_put(job);
 			break;
 		}
-		pinring_part_init(part);
 		if (!ret)
 			ret = pinring_part_prepare(part);
 

@@ -48,8 +48,9 @@ void pinring_device_put(struct pinring_device *pdev)
 
 /*
  * What fits the BD budget of both directions at worst: every page on its own,
- * and one page more for a start in the middle of one. A multiple of the page,
- * so that each packet of a split job is as aligned as the first.
+ * one page more for a start in the middle of one, and edges that are staged. A
+ * multiple of the page, so that each packet of a split job is as aligned as the
+ * first.
  */
 static u64 pinring_chunk(const struct pinring_device *pdev)
 {
@@ -63,7 +64,8 @@ static u64 pinring_chunk(const struct pinring_device *pdev)
 		if (!channel->dma)
 			continue;
 		per_page = pinring_channel_bds(channel, PAGE_SIZE);
-		pages = channel->bds / per_page;
+		pages = channel->bds > pinring_edge_bds(channel) ?
+			(channel->bds - pinring_edge_bds(channel)) / per_page : 0;
 		chunk = min(chunk, pages > 1 ? (u64)(pages - 1) << PAGE_SHIFT : 0);
 	}
 	return chunk;
@@ -122,7 +124,8 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	info->abi = PINRING_ABI_VERSION;
 	info->features = PINRING_FEAT_SPLIT | PINRING_FEAT_WINDOW | PINRING_FEAT_IOVEC |
 			 PINRING_FEAT_BUFFERS | PINRING_FEAT_EVENTFD | PINRING_FEAT_WITHDRAW |
-			 PINRING_FEAT_ABORT | PINRING_FEAT_DRAIN | PINRING_FEAT_BATCH;
+			 PINRING_FEAT_ABORT | PINRING_FEAT_DRAIN | PINRING_FEAT_BATCH |
+			 PINRING_FEAT_BOUNCE | PINRING_FEAT_GATHER;
 	info->directions = (send->dma ? PINRING_DIR_SEND : 0) | (recv->dma ? PINRING_DIR_RECV : 0);
 	pinring_port_facts(pdev);
 	if (recv->dma && recv->quirk->exact_short)

@@ -6,12 +6,12 @@
  * prepare	process context, called by the lane's only runner, no lock.
  * done		any context, under device->lock: the provider is through.
  * account	under device->lock: tell the job; may settle and post it.
- * release	process context: sync, unmap, unpin.
+ * release	process context: sync, copy out of the stage, unmap, unpin.
  *
  * Who owns what: from prepare to release the part holds a reference on its
- * job, its pins (one-shot) and its mapping. Registered memory is the
- * buffer's; the part only borrows a slice, and holds the buffer through its
- * job.
+ * job, its pins (one-shot), its mapping and its stage (bounce.c). Registered
+ * memory is the buffer's; the part only borrows a slice, and holds the buffer
+ * through its job.
  */
 #include <linux/dma-mapping.h>
 #include <linux/ktime.h>
@@ -20,69 +20,6 @@
 
 #include "compat.h"
 #include "internal.h"
-
-static bool pinring_part_oneshot(const struct pinring_part *part)
-{
-	return !part->job->buffer;
-}
-
-static enum dma_data_direction pinring_part_dma_dir(const struct pinring_part *part)
-{
-	return part->job->dir == PINRING_SEND ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
-}
-
-static unsigned long pinring_span_pages(u64 addr, u64 len)
-{
-	return (offset_in_page(addr) + len + PAGE_SIZE - 1) >> PAGE_SHIFT;
-}
-
-/* Walks the pieces of the job that the next @len bytes at the cursor cover. */
-struct pinring_walk {
-	struct pinring_job *job;
-	u32 piece;
-	u64 offset;
-	u64 left;
-};
-
-static void pinring_walk_start(struct pinring_walk *walk, struct pinring_job *job, u64 len)
-{
-	walk->job = job;
-	walk->piece = job->cur_piece;
-	walk->offset = job->cur_offset;
-	walk->left = len;
-}
-
-static bool pinring_walk_next(struct pinring_walk *walk, u64 *addr, u64 *len)
-{
-	const struct pinring_iovec *piece = &walk->job->pieces[walk->piece];
-
-	if (!walk->left)
-		return false;
-	*addr = piece->addr + walk->offset;
-	*len = min(piece->len - walk->offset, walk->left);
-	walk->left -= *len;
-	walk->offset += *len;
-	if (walk->offset == piece->len) {
-		walk->piece++;
-		walk->offset = 0;
-	}
-	return true;
-}
-
-/* Pages that the next @len bytes of a one-shot job touch. Lane's runner only. */
-unsigned long pinring_part_pages(struct pinring_job *job, u32 len)
-{
-	unsigned long npages = 0;
-	struct pinring_walk walk;
-	u64 addr, bytes;
-
-	if (job->buffer)
-		return 0;
-	pinring_walk_start(&walk, job, len);
-	while (pinring_walk_next(&walk, &addr, &bytes))
-		npages += pinring_span_pages(addr, bytes);
-	return npages;
-}
 
 static int pinring_part_pin(struct pinring_part *part)
 {
@@ -93,22 +30,24 @@ static int pinring_part_pin(struct pinring_part *part)
 	bool longterm = write || (!job->patience && job->deadline > soon);
 	unsigned long npages, done = 0;
 	struct pinring_walk walk;
-	u64 addr, bytes;
 	int ret;
 
-	npages = pinring_part_pages(job, part->len);
+	npages = pinring_part_pages(part);
 	part->pages = kvmalloc_array(npages, sizeof(*part->pages), GFP_KERNEL_ACCOUNT);
 	if (!part->pages)
 		return -ENOMEM;
 
-	pinring_walk_start(&walk, job, part->len);
-	while (pinring_walk_next(&walk, &addr, &bytes)) {
-		unsigned long n = pinring_span_pages(addr, bytes);
+	pinring_walk_start(&walk, part);
+	while (pinring_walk_next(&walk)) {
+		/* Its first page may be the last one's before it. */
+		u64 addr = (walk.addr & PAGE_MASK) + ((u64)(done - walk.page) << PAGE_SHIFT);
 
-		ret = pinring_pin(addr, n, write, longterm, part->pages + done);
+		if (walk.npages == done)
+			continue;
+		ret = pinring_pin(addr, walk.npages - done, write, longterm, part->pages + done);
 		if (ret)
 			goto unpin;
-		done += n;
+		done = walk.npages;
 	}
 	part->npages = npages;
 	return 0;
@@ -121,237 +60,122 @@ unpin:
 }
 
 /*
- * Scatterlist of several pieces: contiguous pages merge, also across pieces.
- * Counts entries when @sg is NULL.
+ * From here on the provider's device is there until the part is released, also
+ * in an unbind: released parts are what it waits for.
  */
-static unsigned int pinring_part_fill(struct pinring_part *part, struct scatterlist *sg)
+static int pinring_part_hold(struct pinring_part *part)
 {
-	u32 max_seg = pinring_part_channel(part)->max_seg;
-	struct scatterlist *last = NULL;
-	phys_addr_t end = 0;
-	unsigned int nents = 0;
-	struct pinring_walk walk;
-	unsigned long page = 0;
-	u32 seg_len = 0;
-	u64 addr, bytes;
-
-	pinring_walk_start(&walk, part->job, part->len);
-	while (pinring_walk_next(&walk, &addr, &bytes)) {
-		while (bytes) {
-			u32 offset = offset_in_page(addr);
-			u32 len = min_t(u64, PAGE_SIZE - offset, bytes);
-			phys_addr_t phys = page_to_phys(part->pages[page]) + offset;
-
-			if (nents && phys == end && seg_len <= max_seg - len) {
-				seg_len += len;
-				if (sg)
-					last->length = seg_len;
-			} else {
-				if (sg) {
-					last = last ? sg_next(last) : sg;
-					sg_set_page(last, part->pages[page], len, offset);
-				}
-				seg_len = len;
-				nents++;
-			}
-			end = phys + len;
-			addr += len;
-			bytes -= len;
-			page++;
-		}
-	}
-	return nents;
-}
-
-static int pinring_part_build_sg(struct pinring_part *part)
-{
-	u32 max_seg = pinring_part_channel(part)->max_seg;
-	struct pinring_walk walk;
-	unsigned int nents;
-	u64 addr, bytes;
-	int ret;
-
-	pinring_walk_start(&walk, part->job, part->len);
-	pinring_walk_next(&walk, &addr, &bytes);
-	if (bytes == part->len)
-		return sg_alloc_table_from_pages_segment(&part->sgt, part->pages, part->npages,
-							 offset_in_page(addr), part->len,
-							 max_seg, GFP_KERNEL);
-
-	nents = pinring_part_fill(part, NULL);
-	ret = sg_alloc_table(&part->sgt, nents, GFP_KERNEL);
-	if (ret)
-		return ret;
-	pinring_part_fill(part, part->sgt.sgl);
-	return 0;
-}
-
-static int pinring_part_map(struct pinring_part *part)
-{
-	struct pinring_channel *channel = pinring_part_channel(part);
-	struct pinring_device *pdev = channel->pdev;
-	struct scatterlist *sg;
-	u64 bds = 0;
+	struct pinring_device *pdev = part->job->ring->pdev;
 	int ret = 0;
-	int i;
 
 	down_read(&pdev->live);
 	if (pinring_ring_dead(part->job->ring)) {
 		ret = -ENODEV;
-	} else if (pinring_inject(PINRING_FAIL_MAP) ||
-		   dma_map_sgtable(channel->dma_dev, &part->sgt, pinring_part_dma_dir(part),
-				   PINRING_MAP_ATTRS)) {
-		/* swiotlb or IOMMU space is used up: memory, of a kind. */
-		ret = -ENOMEM;
 	} else {
-		dma_sync_sgtable_for_device(channel->dma_dev, &part->sgt,
-					    pinring_part_dma_dir(part));
-		part->mapped = true;
-		atomic_inc(&pdev->mapped);
-	}
-	up_read(&pdev->live);
-	if (ret)
-		return ret;
-
-	for_each_sgtable_dma_sg(&part->sgt, sg, i) {
-		bds += pinring_channel_bds(channel, sg_dma_len(sg));
-		if (part->job->dir == PINRING_RECV && !part->need_sync)
-			part->need_sync = dma_need_sync(channel->dma_dev, sg_dma_address(sg));
-	}
-	if (bds > channel->bds)
-		return -EMSGSIZE;
-	part->bds = bds;
-	return 0;
-}
-
-static void pinring_part_unmap(struct pinring_part *part)
-{
-	struct device *dma_dev = pinring_part_channel(part)->dma_dev;
-	enum dma_data_direction dma_dir = pinring_part_dma_dir(part);
-
-	if (part->need_sync)
-		dma_sync_sgtable_for_cpu(dma_dev, &part->sgt, dma_dir);
-	dma_unmap_sgtable(dma_dev, &part->sgt, dma_dir, PINRING_MAP_ATTRS);
-}
-
-static void pinring_part_free_sg(struct pinring_part *part)
-{
-	if (!pinring_part_oneshot(part)) {
-		if (part->sgt.sgl != part->inline_sg)
-			kfree(part->sgt.sgl);
-	} else if (part->sgt.sgl) {
-		sg_free_table(&part->sgt);
-	}
-	part->sgt.sgl = NULL;
-}
-
-/* A slice of a registered buffer: addresses are known, only a list is made. */
-static int pinring_part_slice(struct pinring_part *part)
-{
-	struct pinring_channel *channel = pinring_part_channel(part);
-	struct pinring_job *job = part->job;
-	const struct pinring_mapping *map = job->buffer->map[job->dir];
-	u64 offset = job->buffer_offset + part->offset;
-	u32 first = pinring_buffer_first_segment(map, offset);
-	u64 end = offset + part->len;
-	struct scatterlist *sg;
-	u32 i, n = 0;
-
-	for (i = first; i < map->nsegments && map->segments[i].offset < end; i++)
-		n++;
-	if (n <= PINRING_INLINE_SG) {
-		part->sgt.sgl = part->inline_sg;
-	} else {
-		part->sgt.sgl = kmalloc_array(n, sizeof(*sg), GFP_KERNEL);
-		if (!part->sgt.sgl)
-			return -ENOMEM;
-	}
-	part->sgt.nents = n;
-	part->sgt.orig_nents = n;
-	sg_init_table(part->sgt.sgl, n);
-
-	part->bds = 0;
-	for (i = 0, sg = part->sgt.sgl; i < n; i++, sg++) {
-		const struct pinring_segment *seg = &map->segments[first + i];
-		u64 skip = offset > seg->offset ? offset - seg->offset : 0;
-		u64 stop = min(end - seg->offset, (u64)seg->len);
-
-		sg_dma_address(sg) = seg->addr + skip;
-		sg_dma_len(sg) = stop - skip;
-		part->bds += pinring_channel_bds(channel, sg_dma_len(sg));
-	}
-	if (part->bds > channel->bds)
-		return -EMSGSIZE;
-	return 0;
-}
-
-static int pinring_part_prepare_buffer(struct pinring_part *part)
-{
-	struct pinring_job *job = part->job;
-	struct pinring_device *pdev = job->ring->pdev;
-	const struct pinring_mapping *map = job->buffer->map[job->dir];
-	int ret = pinring_part_slice(part);
-
-	if (ret)
-		return ret;
-
-	/*
-	 * Holds the mapping until release, also against an unbind that would
-	 * undo it: released parts are what unbind waits for.
-	 */
-	down_read(&pdev->live);
-	if (pinring_ring_dead(job->ring)) {
-		ret = -ENODEV;
-	} else {
-		if (map->need_sync)
-			pinring_buffer_sync(map, job->buffer_offset + part->offset, part->len,
-					    false);
-		part->need_sync = map->need_sync && job->dir == PINRING_RECV;
-		part->mapped = true;
+		part->held = true;
 		atomic_inc(&pdev->mapped);
 	}
 	up_read(&pdev->live);
 	return ret;
 }
 
-static int pinring_part_prepare_oneshot(struct pinring_part *part)
+/* A receive must not be looked at before it was synced and copied. */
+static int pinring_part_stage(struct pinring_part *part)
 {
-	int ret;
+	part->need_sync = part->job->dir == PINRING_RECV;
+	return pinring_stage_get(part);
+}
 
-	ret = pinring_part_pin(part);
-	if (ret)
-		return ret;
-	ret = pinring_part_build_sg(part);
-	if (ret)
-		return ret;
-	return pinring_part_map(part);
+static int pinring_part_prepare_whole(struct pinring_part *part)
+{
+	int ret = pinring_part_stage(part);
+
+	if (!ret)
+		ret = pinring_part_list_stage(part);
+	return ret ? ret : pinring_part_count_bds(part);
+}
+
+/* The buffer's mapping is not the part's: an unbind does not wait for who has not synced it. */
+static int pinring_part_prepare_buffer(struct pinring_part *part)
+{
+	struct pinring_job *job = part->job;
+	const struct pinring_mapping *map = job->buffer->map[job->dir];
+	struct pinring_device *pdev = job->ring->pdev;
+	int ret = 0;
+
+	down_read(&pdev->live);
+	if (pinring_ring_dead(job->ring)) {
+		ret = -ENODEV;
+	} else if (map->need_sync) {
+		part->need_sync = job->dir == PINRING_RECV;
+		pinring_buffer_sync(map, job->buffer_offset + part->offset + part->head,
+				    part->len - part->head - part->tail, false);
+	}
+	up_read(&pdev->live);
+	return ret ? ret : pinring_part_list_slice(part);
 }
 
 /*
- * Where a short packet over several BDs loses its byte count, or leaves BDs
- * armed (xilinx_dma), a receive that may come short has to be one BD.
+ * A one-shot receive that may come short, where that has to be one BD: known
+ * when it is mapped, and charged as if it were not.
  */
-static int pinring_part_check_short(const struct pinring_part *part)
+static int pinring_part_settle_short(struct pinring_part *part)
 {
-	if ((part->job->sqe_flags & PINRING_SQE_MAY_BE_SHORT) && part->bds > 1 &&
-	    !pinring_part_channel(part)->quirk->exact_short)
-		return -EOPNOTSUPP;
-	return 0;
+	if (part->bds == 1) {
+		pinring_lane_refund(part, part->charged - part->npages);
+		return 0;
+	}
+	if (part->job->sqe_flags & PINRING_SQE_ZERO_COPY)
+		return -EINVAL;
+	/* Nothing has come. */
+	part->need_sync = false;
+	pinring_part_unmap(part);
+	pinring_part_list_put(part);
+	pinring_part_free_sg(part);
+	pinring_bounce_whole(part);
+	return pinring_part_prepare_whole(part);
 }
 
-/* Everything that release looks at; part->charged is the lane's. */
-void pinring_part_init(struct pinring_part *part)
+/* With the user's pages pinned, if they are not the buffer's. */
+static int pinring_part_prepare_held(struct pinring_part *part)
+{
+	bool oneshot = pinring_part_oneshot(part);
+	int ret = 0;
+
+	if (part->bounce == PINRING_BOUNCE_WHOLE)
+		return pinring_part_prepare_whole(part);
+	if (part->bounce == PINRING_BOUNCE_EDGES)
+		ret = pinring_part_stage(part);
+	if (!ret)
+		ret = oneshot ? pinring_part_map(part) : pinring_part_prepare_buffer(part);
+	if (ret)
+		return ret;
+	ret = pinring_part_count_bds(part);
+	return oneshot && part->one_bd ? pinring_part_settle_short(part) : ret;
+}
+
+/*
+ * Everything that release looks at, but for part->charged: that is the lane's.
+ * Also the plan. Returns the pages that are to be charged for the part.
+ */
+unsigned long pinring_part_init(struct pinring_part *part)
 {
 	part->need_sync = false;
 	part->accounted = false;
+	part->held = false;
 	part->mapped = false;
 	part->quarantined = false;
 	part->pages = NULL;
+	part->list = NULL;
 	part->sgt.sgl = NULL;
+	part->stage.spans = NULL;
+	part->stage.nspans = 0;
 	part->npages = 0;
 	part->bds = 0;
 	part->moved = 0;
+	part->bounced = 0;
 	part->error = 0;
+	return pinring_part_pages(part) + pinring_bounce_plan(part);
 }
 
 /*
@@ -362,24 +186,23 @@ int pinring_part_prepare(struct pinring_part *part)
 {
 	struct pinring_job *job = part->job;
 	struct pinring_walk walk;
-	u64 addr, bytes;
-	int ret;
+	int ret = 0;
 
-	if (job->buffer) {
-		ret = pinring_part_prepare_buffer(part);
-		return ret ? ret : pinring_part_check_short(part);
-	}
-
-	ret = pinring_part_prepare_oneshot(part);
+	if (pinring_part_oneshot(part))
+		ret = pinring_part_pin(part);
+	if (!ret)
+		ret = pinring_part_hold(part);
+	if (!ret)
+		ret = pinring_part_prepare_held(part);
 	if (ret)
 		return ret;
 
-	pinring_walk_start(&walk, job, part->len);
-	while (pinring_walk_next(&walk, &addr, &bytes))
+	pinring_walk_start(&walk, part);
+	while (pinring_walk_next(&walk))
 		;
 	job->cur_piece = walk.piece;
-	job->cur_offset = walk.offset;
-	return pinring_part_check_short(part);
+	job->cur_offset = walk.skip;
+	return 0;
 }
 
 /* Under device->lock: what became of the part becomes the job's. */
@@ -393,6 +216,10 @@ static void pinring_part_account(struct pinring_part *part)
 	part->accounted = true;
 	job->bytes += part->moved;
 	job->parts_out--;
+	if (part->bounced) {
+		job->cqe_flags |= PINRING_CQE_BOUNCED;
+		pinring_part_channel(part)->stats.bounced += part->bounced;
+	}
 	/* With the error or not at all: a deadline may have ended the job before. */
 	if (part->error)
 		pinring_job_fail(job, part->error,
@@ -416,11 +243,11 @@ static void pinring_part_retire(struct pinring_part *part)
 	pinring_job_put(job);
 }
 
-static void pinring_part_drop_mapped(struct pinring_part *part)
+static void pinring_part_drop(struct pinring_part *part)
 {
 	struct pinring_device *pdev = part->job->ring->pdev;
 
-	part->mapped = false;
+	part->held = false;
 	if (atomic_dec_and_test(&pdev->mapped))
 		wake_up(&pdev->unmapped);
 }
@@ -428,8 +255,8 @@ static void pinring_part_drop_mapped(struct pinring_part *part)
 /*
  * The provider is through with the part, or never got it. Under device->lock,
  * any context; the part must not be touched afterwards. The job hears of it
- * now, unless the CPU may look at the memory only after a sync. What sleeps
- * (unpinning) or copies (swiotlb) is left to the ring's reap work.
+ * now, unless the CPU may look at the memory only after a sync or a copy. What
+ * sleeps (unpinning) or copies is left to the ring's reap work.
  */
 void pinring_part_done(struct pinring_part *part)
 {
@@ -440,9 +267,9 @@ void pinring_part_done(struct pinring_part *part)
 	pinring_job_lane(part->job)->parts--;
 	if (!part->need_sync) {
 		pinring_part_account(part);
-		if (!pinring_part_oneshot(part)) {
-			pinring_part_free_sg(part);
-			pinring_part_drop_mapped(part);
+		if (!pinring_part_oneshot(part) && !part->stage.nspans) {
+			pinring_part_list_put(part);
+			pinring_part_drop(part);
 			pinring_part_retire(part);
 			return;
 		}
@@ -471,12 +298,41 @@ void pinring_part_quarantine(struct pinring_part *part)
 	part->moved = 0;
 	/* Whatever ended the job: its memory is not the caller's again. */
 	job->error = -ENODEV;
+	pdev->quarantined += pinring_stage_pages(part);
 	if (pinring_part_oneshot(part)) {
 		pdev->quarantined += part->npages;
 	} else if (!job->buffer->quarantined) {
 		job->buffer->quarantined = true;
 		pdev->quarantined += job->buffer->npages;
 	}
+}
+
+/* What came into a registered buffer by itself, no more: the rest of a bounce buffer is old. */
+static void pinring_part_sync_buffer(const struct pinring_part *part)
+{
+	const struct pinring_job *job = part->job;
+	const struct pinring_mapping *map = job->buffer->map[job->dir];
+	u32 end = min(part->moved, part->len - part->tail);
+
+	if (map->need_sync && part->need_sync && part->bounce != PINRING_BOUNCE_WHOLE &&
+	    end > part->head)
+		pinring_buffer_sync(map, job->buffer_offset + part->offset + part->head,
+				    end - part->head, true);
+}
+
+/* The memory is the caller's again, or nobody's. */
+static void pinring_part_let_go(struct pinring_part *part)
+{
+	if (!part->quarantined) {
+		if (part->mapped)
+			pinring_part_unmap(part);
+		else if (!pinring_part_oneshot(part))
+			pinring_part_sync_buffer(part);
+		pinring_stage_drain(part);
+		pinring_stage_free(&part->stage, pinring_part_channel(part)->dma_dev,
+				   pinring_part_dma_dir(part));
+	}
+	pinring_part_drop(part);
 }
 
 /* Process context, no lock: also for a part whose preparation failed. */
@@ -488,23 +344,19 @@ void pinring_part_release(struct pinring_part *part)
 	/* An engine that was shown to have stopped since then has let go. */
 	if (part->quarantined)
 		part->quarantined = pinring_quarantine_holds(pdev);
-	if (part->mapped) {
-		if (pinring_part_oneshot(part) && !part->quarantined)
-			pinring_part_unmap(part);
-		else if (part->need_sync && part->moved)
-			/* What came, no more: the rest of a bounce buffer is old. */
-			pinring_buffer_sync(job->buffer->map[job->dir],
-					    job->buffer_offset + part->offset, part->moved, true);
-		pinring_part_drop_mapped(part);
-	}
+	if (part->held)
+		pinring_part_let_go(part);
 
 	/* The caller need not wait for its pages to be unpinned. */
 	spin_lock_irq(&pdev->lock);
 	pinring_part_account(part);
 	spin_unlock_irq(&pdev->lock);
 
-	if (part->quarantined && part->pages)
+	pinring_part_list_put(part);
+	if (part->quarantined) {
 		pinring_quarantine_part(part);
+		pinring_stage_forget(&part->stage);
+	}
 	pinring_part_free_sg(part);
 	if (part->pages) {
 		if (!part->quarantined)

@@ -29,6 +29,7 @@ struct pinring_kept {
 	unsigned long charged;
 	bool dirty;
 	struct pinring_kept_mapping mapping[PINRING_DIRS];
+	struct pinring_stage stage;	/* for the first mapping's device */
 };
 
 static void pinring_kept_free(struct pinring_kept *kept)
@@ -37,6 +38,7 @@ static void pinring_kept_free(struct pinring_kept *kept)
 
 	for (i = 0; i < ARRAY_SIZE(kept->mapping); i++)
 		sg_free_table(&kept->mapping[i].sgt);
+	pinring_stage_forget(&kept->stage);
 	kvfree(kept->pages);
 	pinring_ring_put(kept->ring);
 	kfree(kept);
@@ -49,10 +51,11 @@ static void pinring_kept_give_back(struct pinring_kept *kept)
 	for (i = 0; i < ARRAY_SIZE(kept->mapping); i++) {
 		struct pinring_kept_mapping *mapping = &kept->mapping[i];
 
-		if (mapping->dma_dev)
+		if (mapping->dma_dev && mapping->sgt.sgl)
 			dma_unmap_sgtable(mapping->dma_dev, &mapping->sgt, mapping->dma_dir,
 					  PINRING_MAP_ATTRS);
 	}
+	pinring_stage_free(&kept->stage, kept->mapping[0].dma_dev, kept->mapping[0].dma_dir);
 	pinring_unpin(kept->pages, kept->npages, kept->dirty);
 	pinring_uncharge(kept->ring, kept->charged);
 	pinring_kept_free(kept);
@@ -99,12 +102,18 @@ bool pinring_quarantine_holds(struct pinring_device *pdev)
 	return holds;
 }
 
-/* One-shot memory of a part that is being released, which has none afterwards. */
+/*
+ * One-shot memory and the stage of a part that is being released, which has
+ * none afterwards.
+ */
 void pinring_quarantine_part(struct pinring_part *part)
 {
 	struct pinring_job *job = part->job;
-	struct pinring_kept *kept = pinring_kept_alloc(job->ring);
+	struct pinring_kept *kept;
 
+	if (!part->pages && !part->stage.nspans)
+		return;
+	kept = pinring_kept_alloc(job->ring);
 	if (!kept)
 		return;
 	kept->pages = part->pages;
@@ -112,8 +121,12 @@ void pinring_quarantine_part(struct pinring_part *part)
 	kept->charged = part->charged;
 	kept->dirty = job->dir == PINRING_RECV;
 	kept->mapping[0].dma_dev = pinring_part_channel(part)->dma_dev;
-	kept->mapping[0].dma_dir = job->dir == PINRING_SEND ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
-	kept->mapping[0].sgt = part->sgt;
+	kept->mapping[0].dma_dir = pinring_part_dma_dir(part);
+	if (part->mapped)
+		kept->mapping[0].sgt = part->sgt;
+	else
+		pinring_part_free_sg(part);
+	pinring_stage_move(&kept->stage, &part->stage);
 	part->pages = NULL;
 	part->sgt.sgl = NULL;
 	pinring_kept_add(kept);

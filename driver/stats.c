@@ -124,6 +124,7 @@ static ssize_t pinring_bds_in_use_show(struct device *dev, struct device_attribu
 	PINRING_COUNTER(_prefix, _dir, jobs);						\
 	PINRING_COUNTER(_prefix, _dir, packets);					\
 	PINRING_COUNTER(_prefix, _dir, bytes);						\
+	PINRING_COUNTER(_prefix, _dir, bounced);					\
 	PINRING_COUNTER(_prefix, _dir, bds);						\
 	PINRING_COUNTER(_prefix, _dir, pages);						\
 	PINRING_COUNTER(_prefix, _dir, errors);						\
@@ -135,6 +136,7 @@ static ssize_t pinring_bds_in_use_show(struct device *dev, struct device_attribu
 		&pinring_##_prefix##_jobs.attr.attr,					\
 		&pinring_##_prefix##_packets.attr.attr,					\
 		&pinring_##_prefix##_bytes.attr.attr,					\
+		&pinring_##_prefix##_bounced.attr.attr,					\
 		&pinring_##_prefix##_bds.attr.attr,					\
 		&pinring_##_prefix##_pages.attr.attr,					\
 		&pinring_##_prefix##_errors.attr.attr,					\

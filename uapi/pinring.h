@@ -26,7 +26,8 @@
  * One meaning each, the same for an ioctl and for the result of a CQE.
  *
  *	EINVAL		a field, flag or combination that can never be right;
- *			an address or length that breaks the device's alignment
+ *			with PINRING_SQE_ZERO_COPY, memory that the hardware
+ *			can't take as it is
  *	E2BIG		the structure is longer than this kernel knows, and the
  *			part it does not know is not zero; or longer than a page
  *	EFAULT		memory that can't be read, written or pinned as asked. When
@@ -62,9 +63,12 @@
  *	ENOMEM		the kernel is out of memory
  *	EDQUOT		RLIMIT_MEMLOCK of the user, or info.max_pinned_bytes of
  *			the ring, does not allow the pin
- *	EMSGSIZE	longer than INFO.chunk (or, for many pieces, than the
- *			BD budget) in one packet: use PINRING_SQE_SPLIT, or a
- *			registered buffer in larger pages
+ *	EMSGSIZE	longer than INFO.chunk in one packet: use
+ *			PINRING_SQE_SPLIT, or a registered buffer in larger
+ *			pages; more pieces than the BD budget: use
+ *			PINRING_SQE_GATHER; a last packet that may be short,
+ *			and is longer than a BD can be, see
+ *			PINRING_SQE_MAY_BE_SHORT
  *	ENOENT		no job with that user_data; no buffer at that index
  *	EALREADY	the job has started and can't be withdrawn, or is ending
  *	ECANCELED	the job was withdrawn before it started, or aborted
@@ -116,7 +120,7 @@
 #define PINRING_FEAT_ABORT	(1ULL << 6)	/* PINRING_SQE_ABORT */
 #define PINRING_FEAT_DRAIN	(1ULL << 7)	/* PINRING_OP_DRAIN */
 #define PINRING_FEAT_BATCH	(1ULL << 8)	/* PINRING_SQE_BATCH */
-#define PINRING_FEAT_BOUNCE	(1ULL << 9)	/* unaligned memory is bounced, not refused */
+#define PINRING_FEAT_BOUNCE	(1ULL << 9)	/* what the hardware can't take is copied, not refused */
 #define PINRING_FEAT_GATHER	(1ULL << 10)	/* PINRING_SQE_GATHER */
 #define PINRING_FEAT_APP_WORDS	(1ULL << 11)	/* sqe.app_words, cqe.app */
 #define PINRING_FEAT_TIMESTAMP	(1ULL << 12)	/* cqe.timestamp_ns */
@@ -139,11 +143,13 @@
  * @features: PINRING_FEAT_* that are available.
  * @directions: PINRING_DIR_* the device has.
  * @flags: PINRING_INFO_*.
- * @send_align: bytes; address of every piece of a send is a multiple of it.
- *	1 where the hardware has a data realignment engine (DRE).
+ * @send_align: bytes; the address of every piece of a send should be a
+ *	multiple of it, and the length of every piece but the last: otherwise the
+ *	send is copied. 1 where the hardware has a data realignment engine (DRE).
  * @recv_align: the same for receives.
- * @cacheline: bytes; receives should start and end on multiples of it. 1 on
- *	a coherent port.
+ * @cacheline: bytes; receives should start and end on multiples of it:
+ *	otherwise what shares a line with other memory is copied, and all of a
+ *	list whose pieces meet within lines. 1 on a coherent port.
  * @max_bd_bytes: bytes that one buffer descriptor carries at most.
  * @send_bds: BDs that the send channel has, all jobs together. 0: no channel.
  * @recv_bds: the same for the receive channel.
@@ -291,8 +297,8 @@ struct pinring_cq {
 #define PINRING_SQE_BUFFER	(1U << 3)	/* SEND, RECV: registered buffer at {buffer, offset, len} */
 #define PINRING_SQE_ABS_DEADLINE (1U << 4)	/* deadline_ns is a point in time */
 #define PINRING_SQE_BATCH	(1U << 5)	/* RECV: the peer sends the whole batch unasked */
-#define PINRING_SQE_ZERO_COPY	(1U << 6)	/* SEND, RECV: fail with EINVAL rather than bounce */
-#define PINRING_SQE_GATHER	(1U << 7)	/* with IOVEC: too many pieces may be gathered by a bounce */
+#define PINRING_SQE_ZERO_COPY	(1U << 6)	/* SEND, RECV: fail with EINVAL rather than copy */
+#define PINRING_SQE_GATHER	(1U << 7)	/* with IOVEC: pieces beyond the BD budget are copied together */
 #define PINRING_SQE_ABORT	(1U << 8)	/* CANCEL: also what has started; resets the channels */
 #define PINRING_SQE_ALL		(1U << 9)	/* CANCEL: every job of this ring, addr must be 0 */
 #define PINRING_SQE_APP_WORDS	(1U << 10)	/* SEND: app_words points to __u32[5] */
@@ -348,6 +354,19 @@ struct pinring_iovec {
  * it. With it, a job is packets of info.chunk bytes, the last one shorter,
  * however the memory happens to be scattered; on a receive every packet but
  * the last must be full.
+ *
+ * PINRING_SQE_MAY_BE_SHORT: the last packet may be shorter than the memory left
+ * for it. Without PINRING_INFO_EXACT_SHORT that takes one BD: the memory is
+ * received into directly where the device sees it in one piece, and by way of
+ * a copy elsewhere; a last packet longer than info.max_bd_bytes is EMSGSIZE.
+ *
+ * Copies are made where the memory is not what send_align, recv_align and
+ * cacheline of struct pinring_info ask for, where a receive may be short, and
+ * where PINRING_SQE_GATHER asks for it. They are flagged, PINRING_CQE_BOUNCED,
+ * and charged to RLIMIT_MEMLOCK while the job is under way, also for
+ * registered buffers. What is copied as a whole is not longer than info.chunk
+ * in one packet. The kernel's own copies (PINRING_INFO_MAY_BOUNCE) are not
+ * meant: ZERO_COPY does not refuse them.
  */
 struct pinring_sqe {
 	__u8 opcode;

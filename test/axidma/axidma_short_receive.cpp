@@ -19,7 +19,8 @@ using namespace support;
 
 namespace {
 
-const auto needed = support::needs{{"loop0", "loop1"}}.model().module(raw_client::module).root();
+const auto needed =
+    support::needs{{"loop0", "loop1", "tiny0"}}.model().module(raw_client::module).root();
 
 constexpr auto a_while = 500ms; // for what must not happen
 constexpr std::size_t piece = 4096;
@@ -119,18 +120,131 @@ TEST_CASE("A receive of one BD that may be short tells how much came, to the byt
   CHECK(watch.news() == "");
 }
 
-TEST_CASE("A receive of several BDs that may be short is EOPNOTSUPP, and nothing of it is armed") {
+TEST_CASE("A receive into scattered pages that may be short tells how much came, to the byte") {
   raw_ring ring("loop0");
   REQUIRE((ring.info().flags & PINRING_INFO_EXACT_SHORT) == 0);
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const auto copied = driver_counter("loop0", "recv/bounced");
+  constexpr std::size_t longest = 40'000;
+  const scattered_pages out(longest);
+  const scattered_pages in(longest);
+  const guarded_memory next(1000);
+  REQUIRE(in.pieces() > 1);
+  std::uint64_t sum = 0;
+
+  for (const std::size_t n :
+       {1U, 2U, 63U, 64U, 1000U, 3959U, 3960U, 4096U, 4097U, 8191U, 12'289U, 39'999U, 40'000U}) {
+    CAPTURE(n);
+    fill_pattern(out.data().first(n), n);
+    std::ranges::fill(in.data(), std::byte{0xEE});
+    const auto before = loop0.read("bds_recv");
+    const auto result = loop(ring, make_send(out.data().first(n), 0),
+                             make_recv(in.data(), 0, PINRING_SQE_MAY_BE_SHORT));
+    REQUIRE(outcome_of(result.received) == success);
+    CHECK(result.received.bytes == n);
+    CHECK(result.received.flags == (PINRING_CQE_BOUNCED | (n < longest ? PINRING_CQE_SHORT : 0U)));
+    CHECK(loop0.read("bds_recv") == before + 1);
+    CHECK(pattern_mismatch(in.data().first(n), n) == std::nullopt);
+    CHECK(blank(in.data().subspan(n)));
+    sum += n;
+
+    // The packet behind it is not hit by what was left of it.
+    fill_pattern(next.data(), n + 1);
+    const guarded_memory after(1000);
+    REQUIRE(loop(ring, next.data(), after.data()).moved(1000));
+    CHECK(pattern_mismatch(after.data(), n + 1) == std::nullopt);
+  }
+  CHECK(driver_counter("loop0", "recv/bounced") == copied + sum);
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE(
+    "Of a registered buffer it is known before whether a receive that may be short is one BD") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const scattered_pages in(8 * page_bytes(), 0);
+  REQUIRE(in.pieces() > 1);
+  const guarded_memory out(3000);
+  fill_pattern(out.data(), 3);
+  ring.register_at(0, in.data());
+
+  for (const auto& [offset, bytes] :
+       {std::pair{std::size_t{0}, page_bytes()}, std::pair{std::size_t{1111}, 5 * page_bytes()}}) {
+    CAPTURE(offset, bytes);
+    std::ranges::fill(in.data(), std::byte{0xEE});
+    const bool copied = bytes > page_bytes();
+    const auto recv =
+        make_registered(PINRING_OP_RECV, 0, offset, bytes, 0, PINRING_SQE_MAY_BE_SHORT);
+    const auto result = loop(ring, make_send(out.data(), 0), recv);
+    REQUIRE(outcome_of(result.received) == success);
+    CHECK(result.received.bytes == 3000);
+    CHECK(result.received.flags == (PINRING_CQE_SHORT | (copied ? PINRING_CQE_BOUNCED : 0U)));
+    CHECK(pattern_mismatch(in.data().subspan(offset, 3000), 3) == std::nullopt);
+    CHECK(blank(in.data().first(offset)));
+    CHECK(blank(in.data().subspan(offset + 3000)));
+  }
+  CHECK(watch.news() == "");
+}
+
+TEST_CASE("A receive of several BDs that may be short is EINVAL where nothing may be copied") {
+  raw_ring ring("loop0");
   const board loop0("loop0");
-  const scattered_pages in(8 * page_bytes());
+  const scattered_pages in(8 * page_bytes(), 0);
   REQUIRE(in.pieces() > 1);
   const auto before = loop0.read("bds_recv");
+  constexpr auto flags = PINRING_SQE_MAY_BE_SHORT | PINRING_SQE_ZERO_COPY;
 
-  CHECK(outcome_of(ring.run(make_recv(in.data(), 1, PINRING_SQE_MAY_BE_SHORT))) ==
-        outcome{EOPNOTSUPP});
+  CHECK(outcome_of(ring.run(make_recv(in.data(), 1, flags))) == outcome{EINVAL});
+  ring.register_at(0, in.data());
+  CHECK(outcome_of(ring.run(make_registered(PINRING_OP_RECV, 0, 0, in.size(), 1, flags))) ==
+        outcome{EINVAL});
   CHECK(loop0.read("bds_recv") == before);
+
+  const guarded_memory out(100);
+  const auto result =
+      loop(ring, make_send(out.data(), 0), make_recv(in.data().first(page_bytes()), 0, flags));
+  CHECK(outcome_of(result.received) == success);
+  CHECK(result.received.flags == PINRING_CQE_SHORT);
   CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A receive that may be short and is longer than a BD can be is EMSGSIZE") {
+  raw_ring ring("tiny0");
+  const auto longest = ring.info().max_bd_bytes;
+  REQUIRE(longest < ring.info().chunk);
+  const board tiny0("tiny0");
+  const scattered_pages in(longest + 1);
+  const auto before = tiny0.read("bds_recv");
+  CHECK(outcome_of(ring.run(make_recv(in.data(), 1, PINRING_SQE_MAY_BE_SHORT))) ==
+        outcome{EMSGSIZE});
+  CHECK(tiny0.read("bds_recv") == before);
+
+  const guarded_memory out(longest - 1);
+  const auto result = loop(ring, make_send(out.data(), 0),
+                           make_recv(in.data().first(longest), 0, PINRING_SQE_MAY_BE_SHORT));
+  CHECK(outcome_of(result.received) == success);
+  CHECK(result.received.bytes == longest - 1);
+}
+
+TEST_CASE("A deadline that ends a staged receive leaves the caller's memory alone") {
+  raw_ring ring("loop0");
+  board loop0("loop0");
+  loop0.enforce_grants();
+  const violations watch("loop0");
+  const scattered_pages in(8 * page_bytes());
+  std::ranges::fill(in.data(), std::byte{0xEE});
+
+  const auto cqe = ring.run(within(make_recv(in.data(), 1, PINRING_SQE_MAY_BE_SHORT), 100ms));
+  CHECK(outcome_of(cqe) == outcome{ETIMEDOUT});
+  CHECK(cqe.flags == 0);
+  CHECK(blank(in.data()));
+  CHECK_NOTHROW(prove_usable(ring));
+  CHECK(blank(in.data()));
+  CHECK(watch.news() == "");
 }
 
 TEST_CASE("A promise of several BDs that is broken never succeeds, and frees no memory under DMA") {

@@ -178,29 +178,43 @@ TEST_CASE("One packet that is longer than the chunk is EMSGSIZE, and nothing of 
                    {"RECV", make_recv(memory.data(), 0), EMSGSIZE}});
 }
 
-TEST_CASE("An address that breaks the device's alignment is EINVAL") {
+TEST_CASE("An address that breaks the device's alignment is EINVAL where nothing may be copied") {
   raw_ring ring("align8");
   const guarded_memory memory(1000, 64);
 
   std::vector<rejection> rows;
   for (const std::size_t off : {1U, 2U, 4U, 7U}) {
     const auto part = memory.data().subspan(off, 64);
-    rows.push_back({"SEND at +" + std::to_string(off), make_send(part, 0), EINVAL});
-    rows.push_back({"RECV at +" + std::to_string(off), make_recv(part, 0), EINVAL});
+    const auto at = " at +" + std::to_string(off);
+    rows.push_back({"SEND" + at, make_send(part, 0, PINRING_SQE_ZERO_COPY), EINVAL});
+    rows.push_back({"RECV" + at, make_recv(part, 0, PINRING_SQE_ZERO_COPY), EINVAL});
   }
   check_all(ring, rows, 64);
 }
 
-TEST_CASE("A piece whose address breaks the device's alignment is EINVAL") {
+TEST_CASE("A piece that breaks the device's alignment is EINVAL where nothing may be copied") {
   raw_ring ring("align8");
   const guarded_memory memory(1000, 64);
   const auto base = memory.address();
-  const pinring_iovec pieces[] = {{base, 64}, {base + 129, 64}};
+  const pinring_iovec moved[] = {{base, 64}, {base + 129, 64}};
+  const pinring_iovec longer[] = {{base, 65}, {base + 128, 64}};
 
   check_all(ring,
-            {{"SEND", make_iovec(PINRING_OP_SEND, pieces, 0), EINVAL},
-             {"RECV", make_iovec(PINRING_OP_RECV, pieces, 0), EINVAL}},
+            {{"SEND", make_iovec(PINRING_OP_SEND, moved, 0, PINRING_SQE_ZERO_COPY), EINVAL},
+             {"RECV", make_iovec(PINRING_OP_RECV, moved, 0, PINRING_SQE_ZERO_COPY), EINVAL},
+             {"SEND", make_iovec(PINRING_OP_SEND, longer, 0, PINRING_SQE_ZERO_COPY), EINVAL},
+             {"RECV", make_iovec(PINRING_OP_RECV, longer, 0, PINRING_SQE_ZERO_COPY), EINVAL}},
             64);
+}
+
+TEST_CASE("Too many pieces are EINVAL where they may be gathered and nothing may be copied") {
+  raw_ring ring("tiny0");
+  const guarded_memory memory((ring.info().send_bds + 1) * apart_bytes);
+  const auto pieces = pieces_apart(memory.data());
+  constexpr auto flags = PINRING_SQE_GATHER | PINRING_SQE_ZERO_COPY;
+
+  check_all(ring, {{"SEND", make_iovec(PINRING_OP_SEND, pieces, 0, flags), EINVAL},
+                   {"RECV", make_iovec(PINRING_OP_RECV, pieces, 0, flags), EINVAL}});
 }
 
 TEST_CASE("What the device can't do is EOPNOTSUPP") {

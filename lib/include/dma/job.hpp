@@ -85,9 +85,12 @@ struct send_options {
   dma::deadline deadline{};
   /// As packets of `device_info::chunk` bytes, TLAST at each, instead of as one packet.
   bool split = false;
-  /// A list of too many pieces may be gathered by a copy, which the completion then flags.
+  /// A list of too many pieces may be gathered by a copy, which the completion then flags. Without
+  /// this it is errc::message_too_long.
   bool gather = false;
-  /// Fail with errc::bad_argument where the data would have to be copied.
+  /// Fail with errc::bad_argument where the driver would have to copy: memory that the hardware
+  /// can't take as it is (device_info::send_alignment), too many pieces to gather. Without this it
+  /// does so, and flags the completion.
   bool zero_copy = false;
 };
 
@@ -99,13 +102,17 @@ struct receive_options {
   bool split = false;
   /// TLAST may come before the end of the memory; `bytes` then tells how much arrived, exactly.
   /// Without this a shorter packet ends the job with errc::ended_early, and so does with it any
-  /// packet of a split receive but the last.
+  /// packet of a split receive but the last. Where device_info::exact_short is false the memory is
+  /// received into through a copy, unless it is one piece for the device (a page, a huge page), and
+  /// a last packet longer than device_info::max_bd_bytes is errc::message_too_long.
   bool may_be_short = false;
   /// The peer sends the whole batch of receives unasked, so they may be queued deep.
   bool batch = false;
   /// A list of too many pieces may be received through a copy, which the completion then flags.
   bool gather = false;
-  /// Fail with errc::bad_argument where the data would have to be copied.
+  /// Fail with errc::bad_argument where the driver would have to copy: as for a send, and where the
+  /// memory does not begin and end on cache lines (device_info::cache_line), or may_be_short asks
+  /// for a copy.
   bool zero_copy = false;
 };
 

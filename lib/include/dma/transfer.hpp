@@ -55,6 +55,7 @@ struct transfer_options {
   /// Otherwise the length of the memory is a promise, and less is errc::ended_early. Of a receive
   /// that is split only the last packet may be short, so memory longer than device_info::chunk has
   /// to be filled that far; less is errc::ended_early here too, and `bytes` still tells how much.
+  /// See receive_options::may_be_short for what this costs.
   bool may_be_short = false;
   dma::framing framing = framing::automatic;
   /// Lists of too many pieces may be copied together, flagged as bounced, instead of refused.

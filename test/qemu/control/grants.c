@@ -4,8 +4,9 @@
  *
  * The model sees addresses and can't know whether they still belong to the
  * engine. The kernel does: between dma_map_sgtable() and dma_unmap_sg_attrs()
- * (what dma_unmap_sgtable() calls) they do. Probes on both tell the model. BDs
- * come from dma_alloc_coherent() and are not counted as data.
+ * (what dma_unmap_sgtable() calls), and between dma_alloc_pages() and
+ * dma_free_pages(), they do. Probes on all of them tell the model. BDs come
+ * from dma_alloc_coherent() and are not counted as data.
  *
  * The same range may be granted more than once (two receives that name the
  * same memory); each revocation takes one of the equal ones away.
@@ -27,6 +28,13 @@ struct model_mapping {
 	struct sg_table *sgt;
 };
 
+/* The same of a dma_alloc_pages() */
+struct model_allocation {
+	struct device *dev;
+	size_t size;
+	dma_addr_t *addr;
+};
+
 static struct model_board *model_find(struct device *dev)
 {
 	struct model_board *board;
@@ -38,7 +46,28 @@ static struct model_board *model_find(struct device *dev)
 	return NULL;
 }
 
-/* The model acts on the second of the two writes. */
+/* Under model_lock. The model acts on the second of the two writes. */
+static void model_write(struct model_board *board, dma_addr_t addr, size_t len,
+			u32 at, int step)
+{
+	writeq(addr, board->page + at);
+	writeq(len, board->page + at + 8);
+	board->granted += step;
+}
+
+static void model_tell_one(struct device *dev, dma_addr_t addr, size_t len,
+			   u32 at, int step)
+{
+	struct model_board *board;
+	unsigned long flags;
+
+	spin_lock_irqsave(&model_lock, flags);
+	board = model_find(dev);
+	if (board)
+		model_write(board, addr, len, at, step);
+	spin_unlock_irqrestore(&model_lock, flags);
+}
+
 static void model_tell(struct device *dev, struct scatterlist *sgl, int nents,
 		       u32 at, int step)
 {
@@ -54,9 +83,8 @@ static void model_tell(struct device *dev, struct scatterlist *sgl, int nents,
 			/* Mapping may have merged entries: the rest is empty. */
 			if (!sg_dma_len(sg))
 				break;
-			writeq(sg_dma_address(sg), board->page + at);
-			writeq(sg_dma_len(sg), board->page + at + 8);
-			board->granted += step;
+			model_write(board, sg_dma_address(sg), sg_dma_len(sg),
+				    at, step);
 		}
 	}
 	spin_unlock_irqrestore(&model_lock, flags);
@@ -98,6 +126,43 @@ static int model_unmap(struct kprobe *probe, struct pt_regs *regs)
 
 NOKPROBE_SYMBOL(model_unmap);
 
+static int model_alloc_enter(struct kretprobe_instance *instance,
+			     struct pt_regs *regs)
+{
+	struct model_allocation *allocation = (void *)instance->data;
+
+	allocation->dev = (void *)regs_get_kernel_argument(regs, 0);
+	allocation->size = regs_get_kernel_argument(regs, 1);
+	allocation->addr = (void *)regs_get_kernel_argument(regs, 2);
+	return 0;
+}
+
+NOKPROBE_SYMBOL(model_alloc_enter);
+
+static int model_alloc_return(struct kretprobe_instance *instance,
+			      struct pt_regs *regs)
+{
+	struct model_allocation *allocation = (void *)instance->data;
+
+	if (regs_return_value(regs))
+		model_tell_one(allocation->dev, *allocation->addr,
+			       allocation->size, MODEL_GRANT_ADDR, 1);
+	return 0;
+}
+
+NOKPROBE_SYMBOL(model_alloc_return);
+
+static int model_free(struct kprobe *probe, struct pt_regs *regs)
+{
+	model_tell_one((void *)regs_get_kernel_argument(regs, 0),
+		       regs_get_kernel_argument(regs, 3),
+		       regs_get_kernel_argument(regs, 1),
+		       MODEL_REVOKE_ADDR, -1);
+	return 0;
+}
+
+NOKPROBE_SYMBOL(model_free);
+
 static struct kretprobe model_map_probe = {
 	.kp.symbol_name = "dma_map_sgtable",
 	.entry_handler = model_map_enter,
@@ -111,16 +176,40 @@ static struct kprobe model_unmap_probe = {
 	.pre_handler = model_unmap,
 };
 
+static struct kretprobe model_alloc_probe = {
+	.kp.symbol_name = "dma_alloc_pages",
+	.entry_handler = model_alloc_enter,
+	.handler = model_alloc_return,
+	.data_size = sizeof(struct model_allocation),
+	.maxactive = 64,
+};
+
+static struct kprobe model_free_probe = {
+	.symbol_name = "dma_free_pages",
+	.pre_handler = model_free,
+};
+
+static struct kretprobe *model_kretprobes[] = {
+	&model_map_probe, &model_alloc_probe,
+};
+
+static struct kprobe *model_kprobes[] = {
+	&model_unmap_probe, &model_free_probe,
+};
+
 /* Before the first board is known, so that no grant is missed. */
 void model_grants_init(void)
 {
 	int ret;
 
-	ret = register_kretprobe(&model_map_probe);
+	ret = register_kretprobes(model_kretprobes,
+				  ARRAY_SIZE(model_kretprobes));
 	if (!ret) {
-		ret = register_kprobe(&model_unmap_probe);
+		ret = register_kprobes(model_kprobes,
+				       ARRAY_SIZE(model_kprobes));
 		if (ret)
-			unregister_kretprobe(&model_map_probe);
+			unregister_kretprobes(model_kretprobes,
+					      ARRAY_SIZE(model_kretprobes));
 	}
 	model_hooked = !ret;
 	if (ret)
@@ -131,11 +220,11 @@ void model_grants_exit(void)
 {
 	if (!model_hooked)
 		return;
-	if (model_map_probe.nmissed)
+	if (model_map_probe.nmissed + model_alloc_probe.nmissed)
 		pr_notice("pinring_model: %d mappings were missed\n",
-			  model_map_probe.nmissed);
-	unregister_kprobe(&model_unmap_probe);
-	unregister_kretprobe(&model_map_probe);
+			  model_map_probe.nmissed + model_alloc_probe.nmissed);
+	unregister_kprobes(model_kprobes, ARRAY_SIZE(model_kprobes));
+	unregister_kretprobes(model_kretprobes, ARRAY_SIZE(model_kretprobes));
 	model_hooked = false;
 }
 
