@@ -37,7 +37,8 @@ void grammar::pieces(support::random_stream& random, sentence& of, std::uint32_t
   const auto count = random.between(1, most_pieces);
   of.bytes = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto some = memory_.some(random, std::max<std::uint64_t>(length / count, 1), align_);
+    const auto some = memory_.some(random, std::max<std::uint64_t>(length / count, 1),
+                                   random.chance(70) ? align_ : 1);
     array[i] = support::make_piece(some);
     of.bytes += array[i].len;
   }
@@ -67,7 +68,7 @@ sentence grammar::transfer(support::random_stream& random, std::uint8_t opcode, 
     sqe.len = 1 + random.below(extra_.size());
     result.bytes = sqe.len;
   } else {
-    const auto some = memory_.some(random, length, random.chance(97) ? align_ : 1);
+    const auto some = memory_.some(random, length, random.chance(70) ? align_ : 1);
     sqe.addr = reinterpret_cast<std::uint64_t>(some.data());
     sqe.len = some.size();
     result.bytes = sqe.len;
@@ -76,6 +77,8 @@ sentence grammar::transfer(support::random_stream& random, std::uint8_t opcode, 
     sqe.flags |= PINRING_SQE_SPLIT;
   if (random.chance(5))
     sqe.flags |= PINRING_SQE_ZERO_COPY;
+  if ((sqe.flags & PINRING_SQE_IOVEC) && random.chance(50))
+    sqe.flags |= PINRING_SQE_GATHER;
   if (opcode == PINRING_OP_RECV && random.chance(80))
     sqe.flags |= PINRING_SQE_MAY_BE_SHORT;
   if (opcode == PINRING_OP_RECV && random.chance(10))
