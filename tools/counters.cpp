@@ -15,7 +15,8 @@ bool read_number(const std::string& path, std::uint64_t& into) {
 bool read_channel(const std::string& folder, channel_counters& into) {
   return read_number(folder + "/jobs", into.jobs) &&
          read_number(folder + "/packets", into.packets) &&
-         read_number(folder + "/bytes", into.bytes) && read_number(folder + "/bds", into.bds) &&
+         read_number(folder + "/bytes", into.bytes) &&
+         read_number(folder + "/bounced", into.bounced) && read_number(folder + "/bds", into.bds) &&
          read_number(folder + "/pages", into.pages) && read_number(folder + "/errors", into.errors);
 }
 
@@ -24,6 +25,7 @@ channel_counters difference(const channel_counters& after,
   return {.jobs = after.jobs - before.jobs,
           .packets = after.packets - before.packets,
           .bytes = after.bytes - before.bytes,
+          .bounced = after.bounced - before.bounced,
           .bds = after.bds - before.bds,
           .pages = after.pages - before.pages,
           .errors = after.errors - before.errors};

@@ -16,6 +16,7 @@ struct channel_counters {
   std::uint64_t jobs = 0;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t bounced = 0; ///< bytes that the driver copied
   std::uint64_t bds = 0;
   std::uint64_t pages = 0;
   std::uint64_t errors = 0;

@@ -47,7 +47,7 @@ constexpr std::array features{
     feature_name{dma::feature::drain, "drain", "wait for all that was submitted before"},
     feature_name{dma::feature::batch, "batch", "receives queued deep, for an unasked batch"},
     feature_name{dma::feature::abort, "abort", "cancel jobs that have started"},
-    feature_name{dma::feature::bounce, "bounce", "unaligned memory by way of a copy"},
+    feature_name{dma::feature::bounce, "bounce", "what the hardware can't take, by way of a copy"},
     feature_name{dma::feature::gather, "gather", "lists of very many pieces by way of a copy"},
     feature_name{dma::feature::app_words, "app_words", "AXI APP words"},
     feature_name{dma::feature::timestamp, "timestamp", "completions carry a time"},
@@ -97,9 +97,11 @@ void print_line(std::string_view label, const std::string& text) {
 }
 
 void print_counters(std::string_view label, const channel_counters& c) {
-  print_line(label, fmt::format("{} jobs, {} packets, {} bytes, {} BDs, {} pages pinned, {} errors",
+  print_line(label, fmt::format("{} jobs, {} packets, {} bytes ({} bounced), {} BDs, {} pages "
+                                "pinned, {} errors",
                                 count_text(c.jobs), count_text(c.packets), count_text(c.bytes),
-                                count_text(c.bds), count_text(c.pages), count_text(c.errors)));
+                                count_text(c.bounced), count_text(c.bds), count_text(c.pages),
+                                count_text(c.errors)));
 }
 
 std::string yes_no(bool yes) {
@@ -118,16 +120,18 @@ void print_facts(const dma::device_info& i) {
                                 i.receive_bds, i.max_bd_bytes));
   print_line("alignment",
              fmt::format("{} bytes send, {} bytes receive{}", i.send_alignment, i.receive_alignment,
-                         i.send_alignment == 1 && i.receive_alignment == 1 ? ": any address will do"
-                                                                           : ""));
+                         i.send_alignment == 1 && i.receive_alignment == 1
+                             ? ": any address will do"
+                             : ": what is not is copied"));
   print_line("cache", i.coherent ? "coherent"
-                                 : fmt::format("not coherent: receives should start and end on {} "
-                                               "bytes",
+                                 : fmt::format("not coherent: what receives share with others of "
+                                               "{} bytes is copied",
                                                i.cache_line));
   print_line("may bounce", i.may_bounce ? "yes: the kernel may copy (swiotlb)" : "no");
   print_line("receive depth", fmt::format("{} at a time{}", i.receive_depth,
                                           i.deep_receives ? ", reported one by one" : ""));
-  print_line("short receives", i.exact_short ? "exact, over several BDs too" : "in one BD only");
+  print_line("short receives", i.exact_short ? "exact, over several BDs too"
+                                             : "exact, in one BD or by way of a copy");
   print_line("patience",
              fmt::format("a send that names no deadline ends after {:.3g} s without progress",
                          std::chrono::duration<double>{i.send_deadline}.count()));
@@ -160,8 +164,10 @@ void print_device(const dma::device_info& i) {
 }
 
 json counters_json(const channel_counters& c) {
-  return {{"jobs", c.jobs}, {"packets", c.packets},    {"bytes", c.bytes},
-          {"bds", c.bds},   {"pages_pinned", c.pages}, {"errors", c.errors}};
+  return {{"jobs", c.jobs},    {"packets", c.packets},
+          {"bytes", c.bytes},  {"bounced_bytes", c.bounced},
+          {"bds", c.bds},      {"pages_pinned", c.pages},
+          {"errors", c.errors}};
 }
 
 json device_json(const dma::device_entry& entry) {

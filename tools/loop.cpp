@@ -76,6 +76,9 @@ void report(const bytes& out, clock::duration time, const std::optional<device_c
     const device_counters d = *after - *before;
     fmt::print(", {} packets and {} descriptors out, {} and {} back", count_text(d.send.packets),
                count_text(d.send.bds), count_text(d.recv.packets), count_text(d.recv.bds));
+    if (d.send.bounced || d.recv.bounced)
+      fmt::print(", {} bytes bounced out and {} back", count_text(d.send.bounced),
+                 count_text(d.recv.bounced));
   }
   fmt::print("\n");
   static_cast<void>(std::fflush(stdout));

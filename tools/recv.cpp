@@ -41,7 +41,10 @@ int run(const recv_options& options) {
   cutting c = cut(info, options.stream);
   if (options.may_be_short) {
     // One packet at a time: only its own job can tell where it ended.
-    c.piece = c.packet;
+    // Some can tell of one BD only.
+    c.piece = info.exact_short || options.stream.packet
+                  ? c.packet
+                  : std::min<std::uint64_t>(c.packet, info.max_bd_bytes);
     c.framing = dma::framing::packet;
   }
   output file{options.file};
@@ -51,6 +54,7 @@ int run(const recv_options& options) {
   const clock::time_point started = clock::now();
   std::uint64_t received = 0;
   std::uint64_t dropped = 0;
+  bool bounced = false;
   const auto so_far = [&] {
     return fmt::format("{} of {} bytes were received and are in {}", count_text(received),
                        count_text(options.bytes), file.name());
@@ -76,6 +80,7 @@ int run(const recv_options& options) {
       const dma::outcome result = dma::receive(device, std::span{memory}.first(length), how);
       if (!result)
         throw ended(watched, result.error, info, c, dma::direction::receive, so_far());
+      bounced = bounced || dma::has(result.flags, dma::completion_flags::bounced);
       const auto wanted = static_cast<std::size_t>(std::min(result.bytes, missing));
       watched.done(wanted);
       if (!file.write(std::span{memory}.first(wanted), watched))
@@ -86,8 +91,9 @@ int run(const recv_options& options) {
   }
   if (!options.quiet) {
     const clock::duration time = clock::now() - started;
-    fmt::print(stderr, "{}: received {} bytes in {:.3f} s, {}\n", info.name, count_text(received),
-               std::chrono::duration<double>{time}.count(), rate_text(received, time));
+    fmt::print(stderr, "{}: received {} bytes in {:.3f} s, {}{}\n", info.name, count_text(received),
+               std::chrono::duration<double>{time}.count(), rate_text(received, time),
+               bounced ? ", bounced" : "");
   }
   if (dropped)
     fmt::print(stderr,

@@ -41,6 +41,7 @@ int run(const send_options& options) {
                                             : c.piece);
   const clock::time_point started = clock::now();
   std::uint64_t sent = 0;
+  bool bounced = false;
   {
     watch watched{{.device_path = info.path,
                    .name = info.name,
@@ -59,6 +60,7 @@ int run(const send_options& options) {
       if (!result)
         throw ended(watched, result.error, info, c, dma::direction::send,
                     fmt::format("{} bytes were sent", count_text(sent + result.bytes)));
+      bounced = bounced || dma::has(result.flags, dma::completion_flags::bounced);
       sent += length;
       watched.done(length);
     }
@@ -70,8 +72,9 @@ int run(const send_options& options) {
     throw failure{fmt::format("{}: it is empty, there is nothing to send", file.name())};
   if (!options.quiet) {
     const clock::duration time = clock::now() - started;
-    fmt::print(stderr, "{}: sent {} bytes in {:.3f} s, {}\n", info.name, count_text(sent),
-               std::chrono::duration<double>{time}.count(), rate_text(sent, time));
+    fmt::print(stderr, "{}: sent {} bytes in {:.3f} s, {}{}\n", info.name, count_text(sent),
+               std::chrono::duration<double>{time}.count(), rate_text(sent, time),
+               bounced ? ", bounced" : "");
   }
   return exit_success;
 }

@@ -18,8 +18,9 @@ const char* text_of(errc e) noexcept {
     return "no permission to open the device: add the user to the group pinring "
            "(sudo usermod -aG pinring USER) and log in again";
   case errc::bad_argument:
-    return "a length, flag or address that can never be right here: check the device's alignment "
-           "and limits (pinring info)";
+    return "a length, flag or address that can never be right here, or memory that the hardware "
+           "can't take as it is and zero_copy does not let the driver copy: check the device's "
+           "alignment and limits (pinring info)";
   case errc::unknown_field:
     return "the driver does not know part of the request: update pinring.ko";
   case errc::bad_address:
@@ -60,8 +61,9 @@ const char* text_of(errc e) noexcept {
            "-l, "
            "memlock in /etc/security/limits.conf or LimitMEMLOCK= of the service";
   case errc::message_too_long:
-    return "too long for one packet: split it, use fewer and larger pieces, or a registered buffer "
-           "in huge pages";
+    return "too long for one packet: split it, gather the list or use fewer and larger pieces, or "
+           "a "
+           "registered buffer in huge pages";
   case errc::not_found:
     return "there is no such job or buffer (any more)";
   case errc::already_started:

@@ -64,6 +64,8 @@ TEST_CASE("messages say what to do next") {
   CHECK(contains(make_error_code(dma::errc::not_permitted).message(), "group pinring"));
   CHECK(contains(make_error_code(dma::errc::memlock_exceeded).message(), "LimitMEMLOCK="));
   CHECK(contains(make_error_code(dma::errc::ended_early).message(), "may_be_short"));
+  CHECK(contains(make_error_code(dma::errc::message_too_long).message(), "gather"));
+  CHECK(contains(make_error_code(dma::errc::bad_argument).message(), "zero_copy"));
 }
 
 TEST_CASE("explain names the memlock needed and the memlock found") {

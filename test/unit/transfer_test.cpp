@@ -83,6 +83,34 @@ TEST_CASE_METHOD(fixture, "the receive is submitted first") {
   CHECK(order == std::vector<std::uint8_t>{PINRING_OP_RECV, PINRING_OP_SEND});
 }
 
+TEST_CASE_METHOD(fixture, "a side that the driver copied says so, and only that one") {
+  kernel.on_job = [&](test::fake_ring& r, test::fake_job& job) {
+    const bool receives = job.sqe.opcode == PINRING_OP_RECV;
+    r.finish(job.sqe.user_data, 0, job.sqe.len,
+             receives ? PINRING_CQE_BOUNCED | PINRING_CQE_SHORT : 0);
+  };
+  const auto result = dma::transfer(device, out, in, {.may_be_short = true});
+  CHECK(result);
+  CHECK(result.sent.flags == dma::completion_flags::none);
+  CHECK(result.received.flags ==
+        (dma::completion_flags::bounced | dma::completion_flags::short_packet));
+}
+
+TEST_CASE_METHOD(fixture, "what is demanded of the copies reaches the driver on either side") {
+  std::uint32_t flags[2] = {};
+  kernel.on_job = [&](test::fake_ring& r, test::fake_job& job) {
+    flags[job.sqe.user_data] = job.sqe.flags;
+    test::loop_back(r, job);
+  };
+  CHECK(dma::transfer(device, out, in, {.may_be_short = true, .zero_copy = true}));
+  CHECK(flags[send_job] == PINRING_SQE_ZERO_COPY);
+  CHECK(flags[receive_job] == (PINRING_SQE_MAY_BE_SHORT | PINRING_SQE_ZERO_COPY));
+
+  // There is no list: nothing to gather.
+  CHECK(dma::transfer(device, out, in, {.gather = true}));
+  CHECK((flags[send_job] == 0 && flags[receive_job] == 0));
+}
+
 TEST_CASE_METHOD(fixture, "both sides split as soon as one is longer than the chunk") {
   std::vector<char> large((1 << 20) + 1);
   std::uint32_t flags[2] = {};
