@@ -18,7 +18,6 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "compat.h"
 #include "internal.h"
 
 static int pinring_part_pin(struct pinring_part *part)
