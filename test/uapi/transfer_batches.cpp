@@ -4,6 +4,7 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "support/board.hpp"
@@ -477,6 +478,24 @@ TEST_CASE("A send that waits for BDs can be withdrawn") {
   ring.push(make_recv(in.data(), recv_base)).push(make_recv(in.data(), recv_base + 1));
   REQUIRE(ring.submit().submitted == 2);
   for (const auto& cqe : ring.wait(4))
+    CHECK(outcome_of(cqe) == success);
+}
+
+TEST_CASE("A packet waits for BDs as long as it takes, and is not given up") {
+  raw_ring ring("sink0", {.directions = PINRING_DIR_SEND});
+  board sink0("sink0");
+  sink0.hold_send();
+  const auto bds = ring.info().send_bds;
+  const guarded_memory memory(bds * apart_bytes);
+  const auto pieces = pieces_apart(memory.data());
+  for (std::uint64_t i = 0; i < 3; ++i)
+    ring.push(make_iovec(PINRING_OP_SEND, pieces, send_base + i));
+
+  // A provider that is asked for more BDs than it has refuses. That is tried again for a second or two.
+  CHECK(ring.submit(1, std::chrono::milliseconds(2500)).result == outcome{ETIME});
+  CHECK(ring.cq_ready() == 0);
+  sink0.hold_send(false);
+  for (const auto& cqe : ring.wait(3))
     CHECK(outcome_of(cqe) == success);
 }
 
