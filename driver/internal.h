@@ -437,7 +437,7 @@ struct pinring_job {
 	struct list_head lane_link;	/* lane->jobs while bytes are unprepared */
 	struct list_head doomed_link;	/* pinring_jobs_end() */
 	struct pinring_job *ender;	/* completes after this one; holds a reference */
-	u32 ending;			/* of an ender: those, and itself until it has found them all */
+	u32 ending;			/* those of an ender; and one until all are found */
 
 	u64 user_data;
 	u32 sqe_flags;

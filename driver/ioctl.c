@@ -228,7 +228,7 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 	const struct pinring_ioctl *op;
 	struct pinring_ring *ring;
 	union pinring_arg arg;
-	bool told = true;
+	bool told = true, dead;
 	int ret;
 	u32 size;
 
@@ -262,7 +262,8 @@ static long pinring_ioctl(struct file *filp, unsigned int cmd, unsigned long uad
 		return -ENXIO;
 	if (ring && ring->mm != current->mm)
 		return -EXDEV;
-	if ((ring ? pinring_ring_dead(ring) : READ_ONCE(file->pdev->dead)) && op->fn != pinring_ioctl_enter &&
+	dead = ring ? pinring_ring_dead(ring) : READ_ONCE(file->pdev->dead);
+	if (dead && op->fn != pinring_ioctl_enter &&
 	    op->fn != pinring_ioctl_buffer_remove)
 		return -ENODEV;
 
