@@ -11,12 +11,12 @@
 #include <thread>
 #include <vector>
 
-#include "scattered_pages.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
 #include "support/pattern.hpp"
+#include "support/scattered_pages.hpp"
 #include "violations.hpp"
 
 using namespace support;
