@@ -80,7 +80,8 @@ class Bench:
     def __init__(self, where: Tier, kernel: Kernel, names: list[str], space: Workspace, report: Report) -> None:
         self.where, self.kernel, self.space, self.report = where, kernel, space, report
         self.label = where.label(kernel)
-        listed = {program.name: program for program in programs.read()}
+        # Of one that is listed again for another boot, the plain one, which is in front.
+        listed = {program.name: program for program in reversed(programs.read())}
         self.programs = {name: listed[name] for name in names}
         self.folder = space.folder / re.sub(r"\W", "-", self.label)
         build = where.programs()
