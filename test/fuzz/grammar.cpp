@@ -154,11 +154,13 @@ sentence grammar::make(support::random_stream& random, std::uint32_t index, std:
   } else if (way < 76) {
     result = transfer(random, PINRING_OP_SEND, index, 1 + random.small(temper_.longest_job));
   } else if (way < 82) {
-    result.sqe = support::make_cancel(some_other, 0);
+    // An abort takes as long as many jobs.
+    result.sqe =
+        random.chance(1) ? support::make_abort(some_other, 0) : support::make_cancel(some_other, 0);
   } else if (way < 86) {
     result.sqe = support::make_drain(0);
   } else if (way < 87 && random.chance(25)) {
-    result.sqe = support::make_cancel_all(0);
+    result.sqe = random.chance(10) ? support::make_abort_all(0) : support::make_cancel_all(0);
   } else {
     result.sqe = support::make_nop(0);
   }
