@@ -9,9 +9,9 @@
  * direction only.
  *
  * The window: at most two parts of a job, and two chunks of pages of a lane
- * (pinned for one-shot jobs, or staged), are held at a time, so that a transfer of any size gets by with
- * the usual RLIMIT_MEMLOCK of 8 MiB, and the next part is ready when the one
- * before it completes.
+ * (pinned for one-shot jobs, or staged), are held at a time, so that a transfer
+ * of any size gets by with the usual RLIMIT_MEMLOCK of 8 MiB, and the next part
+ * is ready when the one before it completes.
  */
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>

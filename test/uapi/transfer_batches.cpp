@@ -491,7 +491,8 @@ TEST_CASE("A packet waits for BDs as long as it takes, and is not given up") {
   for (std::uint64_t i = 0; i < 3; ++i)
     ring.push(make_iovec(PINRING_OP_SEND, pieces, send_base + i));
 
-  // A provider that is asked for more BDs than it has refuses. That is tried again for a second or two.
+  // A provider that is asked for more BDs than it has refuses. That is tried again for a second or
+  // two.
   CHECK(ring.submit(1, std::chrono::milliseconds(2500)).result == outcome{ETIME});
   CHECK(ring.cq_ready() == 0);
   sink0.hold_send(false);
