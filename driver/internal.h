@@ -42,6 +42,9 @@
  *	device->lock (irq-safe spinlock)	all lists and states of jobs, parts,
  *					lanes and channels, and the CQ
  *
+ * Beside them, with no other: notifier->lock, and the locks of who waits for
+ * completions (wait queues, eventfds, epolls).
+ *
  * No lock is held while user pages are pinned: a fault may take for ever
  * (userfaultfd, FUSE). Provider callbacks (tasklet) take device->lock only.
  */
@@ -277,6 +280,16 @@ struct pinring_lane {
 	bool again;
 };
 
+/* Tells who waits for a ring's completions, see notify.c. */
+struct pinring_notifier {
+	struct tasklet_struct tasklet;
+	struct work_struct work;
+	atomic_t asked;
+	bool slow;			/* the last round took long */
+	spinlock_t lock;		/* the eventfd, also while it is signalled */
+	struct eventfd_ctx *eventfd;
+};
+
 struct pinring_ring {
 	struct kref kref;
 	struct pinring_device *pdev;
@@ -306,14 +319,13 @@ struct pinring_ring {
 	u32 cq_tail;
 	bool closing;			/* also under end_mutex */
 	bool dead;			/* also under claim_mutex: outlived a reset of its device */
-	bool quiet;			/* who ends many jobs notifies once */
 	struct list_head jobs;		/* outstanding, in the order of submission */
 	struct list_head overflow;	/* settled, no room in the CQ */
 	u32 outstanding;
 	u32 unreaped;			/* outstanding and overflow */
-	struct eventfd_ctx *eventfd;
 
 	wait_queue_head_t wait;
+	struct pinring_notifier notifier;
 	struct pinring_lane lane[PINRING_DIRS];
 	struct llist_head reap;
 	struct mutex reap_mutex;	/* one reaper: completions stay in order */
@@ -564,13 +576,20 @@ void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
 int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
 void pinring_ring_post(struct pinring_job *job);
-void pinring_ring_quiet(struct pinring_ring *ring, bool quiet);
 void pinring_ring_flush(struct pinring_ring *ring);
 void pinring_ring_reap(struct pinring_ring *ring);
 bool pinring_ring_readable(struct pinring_ring *ring);
 bool pinring_ring_writable(struct pinring_ring *ring);
 u64 pinring_deadline(u64 ns, bool absolute, u64 dflt);
 ktime_t pinring_timeout(u64 deadline);
+
+/* notify.c */
+void pinring_notify_init(struct pinring_ring *ring);
+void pinring_notify_exit(struct pinring_ring *ring);
+void pinring_notify_later(struct pinring_ring *ring);
+void pinring_notify_end(struct pinring_ring *ring);
+struct eventfd_ctx *pinring_notify_eventfd(struct pinring_ring *ring,
+					   struct eventfd_ctx *eventfd);
 
 /* job.c */
 int pinring_job_init(void);
@@ -698,6 +717,22 @@ static inline u32 pinring_channel_bds(const struct pinring_channel *channel, u64
 static inline bool pinring_ring_dead(const struct pinring_ring *ring)
 {
 	return READ_ONCE(ring->pdev->dead) || READ_ONCE(ring->dead);
+}
+
+/*
+ * device->lock where a task may post completions: those who wait are told as it
+ * is given back, rather than by ksoftirqd.
+ */
+static inline void pinring_post_lock(struct pinring_device *pdev)
+{
+	local_bh_disable();
+	spin_lock_irq(&pdev->lock);
+}
+
+static inline void pinring_post_unlock(struct pinring_device *pdev)
+{
+	spin_unlock_irq(&pdev->lock);
+	local_bh_enable();
 }
 
 static inline u32 pinring_dir_bit(enum pinring_dir dir)

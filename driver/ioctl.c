@@ -165,9 +165,7 @@ static int pinring_ioctl_eventfd(struct pinring_file *file, struct pinring_ring 
 		if (IS_ERR(ctx))
 			return -EINVAL;
 	}
-	spin_lock_irq(&file->pdev->lock);
-	swap(ctx, ring->eventfd);
-	spin_unlock_irq(&file->pdev->lock);
+	ctx = pinring_notify_eventfd(ring, ctx);
 	if (ctx)
 		eventfd_ctx_put(ctx);
 	return 0;

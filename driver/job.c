@@ -190,7 +190,7 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 		LIST_HEAD(doomed);
 
 		batch = 0;
-		spin_lock_irq(&pdev->lock);
+		pinring_post_lock(pdev);
 		list_for_each_entry(job, &ring->jobs, link) {
 			if (job->error || !match(job, arg))
 				continue;
@@ -199,8 +199,6 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			if (++batch == PINRING_END_BATCH)
 				break;
 		}
-		if (batch)
-			pinring_ring_quiet(ring, true);
 		/* A second list, as the end of one job can take DRAINs off the first. */
 		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
 			list_del(&job->doomed_link);
@@ -209,9 +207,7 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			pinring_job_fail(job, error, 0);
 			pinring_job_put(job);
 		}
-		if (batch)
-			pinring_ring_quiet(ring, false);
-		spin_unlock_irq(&pdev->lock);
+		pinring_post_unlock(pdev);
 		ended += batch;
 		cond_resched();
 	} while (batch == PINRING_END_BATCH);
@@ -367,7 +363,7 @@ static void pinring_job_submit_control(struct pinring_job *job, const struct pin
 	if (job->opcode == PINRING_OP_CANCEL)
 		ret = pinring_cancel(job, sqe->addr, &ended);
 
-	spin_lock_irq(&pdev->lock);
+	pinring_post_lock(pdev);
 	job->ending--;
 	/* Close or unbind may have been first. */
 	if (job->state != PINRING_JOB_SETTLED) {
@@ -378,7 +374,7 @@ static void pinring_job_submit_control(struct pinring_job *job, const struct pin
 		    (job->opcode != PINRING_OP_DRAIN || list_is_first(&job->link, &ring->jobs)))
 			pinring_job_settle(job);
 	}
-	spin_unlock_irq(&pdev->lock);
+	pinring_post_unlock(pdev);
 }
 
 /* Into its ring's list, and its lane; or settled, if it can't be. */
@@ -387,7 +383,7 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 	struct pinring_ring *ring = job->ring;
 	struct pinring_device *pdev = ring->pdev;
 
-	spin_lock_irq(&pdev->lock);
+	pinring_post_lock(pdev);
 	list_add_tail(&job->link, &ring->jobs);
 	ring->outstanding++;
 	ring->unreaped++;
@@ -404,7 +400,7 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
 		pinring_deadline_arm(pdev, pinring_job_due(job));
 	}
-	spin_unlock_irq(&pdev->lock);
+	pinring_post_unlock(pdev);
 }
 
 /**

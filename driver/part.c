@@ -346,10 +346,10 @@ void pinring_part_release(struct pinring_part *part)
 	if (part->held)
 		pinring_part_let_go(part);
 
-	/* The caller need not wait for its pages to be unpinned. */
-	spin_lock_irq(&pdev->lock);
+	/* The caller need not wait for its pages to be unpinned: notify it at once. */
+	pinring_post_lock(pdev);
 	pinring_part_account(part);
-	spin_unlock_irq(&pdev->lock);
+	pinring_post_unlock(pdev);
 
 	pinring_part_list_put(part);
 	if (part->quarantined) {

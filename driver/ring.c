@@ -16,7 +16,6 @@
  * room the job itself waits on ring->overflow, so nothing is allocated and
  * nothing is lost.
  */
-#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/log2.h>
 #include <linux/sched/mm.h>
@@ -81,8 +80,6 @@ static void pinring_ring_post_one(struct pinring_job *job)
 
 	list_del_init(&job->link);
 	ring->outstanding--;
-	if (ring->eventfd && !ring->quiet)
-		pinring_eventfd_signal(ring->eventfd);
 	if (ring->closing) {
 		ring->unreaped--;
 		pinring_job_put(job);
@@ -111,23 +108,8 @@ void pinring_ring_post(struct pinring_job *job)
 		job->state = PINRING_JOB_SETTLED;
 		pinring_ring_post_one(job);
 	}
-	if (!ring->quiet)
-		wake_up(&ring->wait);
+	pinring_notify_later(ring);
 	pinring_ring_put(ring);
-}
-
-/*
- * Under device->lock, around the end of many jobs: a program may have
- * thousands of epolls on its ring, so they are told once.
- */
-void pinring_ring_quiet(struct pinring_ring *ring, bool quiet)
-{
-	ring->quiet = quiet;
-	if (quiet)
-		return;
-	if (ring->eventfd)
-		pinring_eventfd_signal(ring->eventfd);
-	wake_up(&ring->wait);
 }
 
 /* Under device->lock: moves what overflowed to the CQ as far as there is room. */
@@ -147,8 +129,7 @@ void pinring_ring_flush(struct pinring_ring *ring)
 		return;
 	if (list_empty(&ring->overflow))
 		WRITE_ONCE(ring->cq->flags, 0);
-	/* The eventfd was signalled when they were posted. */
-	wake_up(&ring->wait);
+	pinring_notify_later(ring);
 }
 
 static u32 pinring_cq_ready(const struct pinring_ring *ring)
@@ -323,6 +304,7 @@ static void pinring_ring_free_work(struct work_struct *work)
 {
 	struct pinring_ring *ring = container_of(work, struct pinring_ring, free_work);
 
+	pinring_notify_exit(ring);
 	pinring_user_put(ring->user);
 	mmdrop(ring->mm);
 	vfree(ring->area);
@@ -396,6 +378,7 @@ struct pinring_ring *pinring_ring_create(struct pinring_device *pdev, struct pin
 	mutex_init(&ring->reap_mutex);
 	xa_init_flags(&ring->buffers, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&ring->wait);
+	pinring_notify_init(ring);
 	init_waitqueue_head(&ring->buffer_wait);
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		pinring_lane_init(&ring->lane[dir], ring, &pdev->channel[dir]);
@@ -468,7 +451,6 @@ void pinring_ring_end(struct pinring_ring *ring)
 {
 	struct pinring_device *pdev = ring->pdev;
 	struct pinring_job *job, *next;
-	struct eventfd_ctx *eventfd;
 	unsigned int dir;
 
 	mutex_lock(&ring->end_mutex);
@@ -487,8 +469,6 @@ void pinring_ring_end(struct pinring_ring *ring)
 		ring->unreaped--;
 		pinring_job_put(job);
 	}
-	eventfd = ring->eventfd;
-	ring->eventfd = NULL;
 	spin_unlock_irq(&pdev->lock);
 
 	pinring_recover(pdev);
@@ -507,7 +487,6 @@ void pinring_ring_end(struct pinring_ring *ring)
 	mutex_unlock(&pdev->claim_mutex);
 
 	pinring_buffer_release_all(ring);
-	if (eventfd)
-		eventfd_ctx_put(eventfd);
+	pinring_notify_end(ring);
 	mutex_unlock(&ring->end_mutex);
 }

@@ -495,8 +495,10 @@ struct pinring_buffer {
  * @fd: an eventfd, or -1 to stop.
  * @reserved: must be 0.
  *
- * It is signalled after each CQE; once for several that end together (CANCEL
- * of all, unbind).
+ * It is signalled after CQEs were written, at least once for those since the
+ * last time: its count says nothing. Once more, maybe, when completions that
+ * had no room (PINRING_CQ_OVERFLOW) have come into the CQ, and at the end of
+ * the ring.
  */
 struct pinring_eventfd {
 	__u32 size;

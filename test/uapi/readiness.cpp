@@ -3,12 +3,15 @@
 // eventfd, poll and epoll: who waits for completions without ENTER.
 #include "catch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "pending_receive.hpp"
 #include "support/loop.hpp"
@@ -31,6 +34,11 @@ public:
   std::uint64_t take() const {
     std::uint64_t value = 0;
     return ::read(fd_.get(), &value, sizeof(value)) == sizeof(value) ? value : 0;
+  }
+  /// Waits until it is signalled, and takes that; false when the patience ran out first.
+  bool told() const {
+    pollfd watched{fd_.get(), POLLIN, 0};
+    return ::poll(&watched, 1, patience_ms) == 1 && take() > 0;
   }
 
 private:
@@ -100,27 +108,27 @@ TEST_CASE("EVENTFD refuses a descriptor that is not open, and a negative one but
   CHECK(ring.eventfd(-2) == outcome{EINVAL});
 }
 
-TEST_CASE("The eventfd counts completions") {
+TEST_CASE("The eventfd is signalled for completions") {
   raw_ring ring("loop0");
   const event e;
   REQUIRE(ring.eventfd(e.fd()) == success);
   CHECK(e.take() == 0);
 
   submit_nops(ring, 3);
-  CHECK(e.take() == 3);
+  CHECK(e.told());
 }
 
-TEST_CASE("The eventfd counts a rejected SQE's completion") {
+TEST_CASE("The eventfd is signalled for a rejected SQE's completion") {
   raw_ring ring("loop0");
   const event e;
   REQUIRE(ring.eventfd(e.fd()) == success);
 
   ring.push(make_sqe(200, 1));
   REQUIRE(ring.submit().submitted == 1);
-  CHECK(e.take() == 1);
+  CHECK(e.told());
 }
 
-TEST_CASE("The eventfd counts DRAIN's completion as one of its own") {
+TEST_CASE("The eventfd is signalled for what a DRAIN waited for and for the DRAIN") {
   raw_ring ring("loop0");
   const event e;
   pending_receive pending(ring);
@@ -132,7 +140,7 @@ TEST_CASE("The eventfd counts DRAIN's completion as one of its own") {
   ring.push(make_send(out.data(), 2));
   REQUIRE(ring.submit().submitted == 1);
   REQUIRE(ring.wait(3).size() == 3);
-  CHECK(e.take() == 3);
+  CHECK(e.told());
 }
 
 TEST_CASE("The eventfd is signalled when a transfer completes, not before") {
@@ -143,10 +151,10 @@ TEST_CASE("The eventfd is signalled when a transfer completes, not before") {
   CHECK(e.take() == 0);
 
   pending.finish();
-  CHECK(e.take() == 2);
+  CHECK(e.told());
 }
 
-TEST_CASE("The eventfd counts completions that the CQ can't hold, once") {
+TEST_CASE("The eventfd is signalled for completions that the CQ can't hold, too") {
   ring_options options;
   options.sq_entries = 4;
   options.cq_entries = 4;
@@ -155,10 +163,10 @@ TEST_CASE("The eventfd counts completions that the CQ can't hold, once") {
   REQUIRE(ring.eventfd(e.fd()) == success);
 
   submit_nops(ring, 4);
+  CHECK(e.told());
   submit_nops(ring, 4);
-  CHECK(e.take() == 8);
+  CHECK(e.told());
   REQUIRE(ring.wait(8).size() == 8);
-  CHECK(e.take() == 0);
 }
 
 TEST_CASE("A second eventfd replaces the first") {
@@ -169,8 +177,8 @@ TEST_CASE("A second eventfd replaces the first") {
   REQUIRE(ring.eventfd(second.fd()) == success);
 
   submit_nops(ring, 1);
+  CHECK(second.told());
   CHECK(first.take() == 0);
-  CHECK(second.take() == 1);
 }
 
 TEST_CASE("A refused eventfd leaves the one that was set") {
@@ -180,7 +188,7 @@ TEST_CASE("A refused eventfd leaves the one that was set") {
   REQUIRE(ring.eventfd(9999) == outcome{EINVAL});
 
   submit_nops(ring, 1);
-  CHECK(e.take() == 1);
+  CHECK(e.told());
 }
 
 TEST_CASE("-1 ends the signalling, and may be said twice") {
@@ -214,8 +222,9 @@ TEST_CASE("One eventfd may serve two rings") {
   REQUIRE(other.eventfd(e.fd()) == success);
 
   submit_nops(one, 1);
+  CHECK(e.told());
   submit_nops(other, 1);
-  CHECK(e.take() == 2);
+  CHECK(e.told());
 }
 
 // ---------------------------------------------------------------------------- poll
@@ -275,7 +284,7 @@ TEST_CASE("epoll, level-triggered, reports as long as there is something") {
   CHECK_FALSE(watch.ready(0));
 
   submit_nops(ring, 1);
-  CHECK(watch.ready(0));
+  CHECK(watch.ready(patience_ms));
   CHECK(watch.ready(0));
   REQUIRE(ring.reap().size() == 1);
   CHECK_FALSE(watch.ready(0));
@@ -312,6 +321,40 @@ TEST_CASE("epoll drives transfers without a single wait in ENTER") {
       }
     }
     REQUIRE(pattern_mismatch(in.data(), round) == std::nullopt);
+  }
+}
+
+TEST_CASE("A ring that thousands watch tells all of them, each time, and others go on beside it") {
+  constexpr std::size_t watchers = 3000;
+  rlimit files{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, watchers + 100);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
+  REQUIRE(files.rlim_cur == watchers + 100);
+  ring_options options;
+  options.flags = PINRING_SETUP_SHARED;
+  raw_ring ring("loop0", options);
+  raw_ring beside("loop0", options);
+  // Each duplicate is watched by itself.
+  const unique_fd watch(::epoll_create1(EPOLL_CLOEXEC));
+  std::vector<unique_fd> duplicates(watchers);
+  for (auto& duplicate : duplicates) {
+    duplicate.reset(::dup(ring.fd()));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    REQUIRE(::epoll_ctl(watch.get(), EPOLL_CTL_ADD, duplicate.get(), &event) == 0);
+  }
+
+  std::vector<epoll_event> events(watchers);
+  for (std::uint64_t round = 0; round < 10; ++round) {
+    submit_nops(ring, 1);
+    CHECK_NOTHROW(prove_usable(beside));
+    CHECK(wait_until([&] {
+      return ::epoll_wait(watch.get(), events.data(), static_cast<int>(watchers), 0) ==
+             static_cast<int>(watchers);
+    }));
+    REQUIRE(ring.reap().size() == 1);
+    REQUIRE(::epoll_wait(watch.get(), events.data(), static_cast<int>(watchers), 0) == 0);
   }
 }
 
