@@ -190,7 +190,8 @@ public:
   /// closed.
   [[nodiscard]] int fd() const noexcept;
 
-  /// Signals an eventfd with every completion; -1 stops it. The caller keeps its descriptor.
+  /// Signals an eventfd when there are completions: at least once for those since the last time, so
+  /// its count says nothing. -1 stops it. The caller keeps its descriptor.
   [[nodiscard]] std::error_code set_eventfd(int eventfd) noexcept;
 
 private:
