@@ -35,9 +35,10 @@ using namespace support;
 
 namespace {
 
-const auto needed = support::needs{{"loop0"}}.root().fault_injection();
+const auto needed = support::needs{{"loop0", "align8"}}.root().fault_injection();
 
 constexpr const char* device = "loop0";
+constexpr const char* strict_device = "align8"; // takes no unaligned address
 constexpr std::size_t memlock_bytes = 8U << 20;
 constexpr unsigned far_too_many = 1000;
 
@@ -119,6 +120,14 @@ struct sides {
   guarded_memory in;
 };
 
+/// The first byte of each piece is that of its peer.
+bool same_pieces(const std::vector<pinring_iovec>& a, const std::vector<pinring_iovec>& b) {
+  return std::ranges::equal(a, b, [](const auto& x, const auto& y) {
+    return *reinterpret_cast<const std::byte*>(x.addr) ==
+           *reinterpret_cast<const std::byte*>(y.addr);
+  });
+}
+
 using jobs = std::vector<pinring_sqe>;
 
 constexpr std::chrono::nanoseconds soon = 500ms;
@@ -128,8 +137,8 @@ constexpr std::chrono::nanoseconds soon = 500ms;
 /// whether they have done what they are for.
 class enter_sweep {
 public:
-  enter_sweep(std::function<jobs()> make, std::function<bool()> verify)
-      : make_(std::move(make)), verify_(std::move(verify)) {}
+  enter_sweep(std::function<jobs()> make, std::function<bool()> verify, const char* on = device)
+      : make_(std::move(make)), verify_(std::move(verify)), ring_(on) {}
 
   /// One that failed half-way has moved something: begin again with an empty stream.
   enter_sweep& of_several_packets() {
@@ -204,7 +213,7 @@ private:
   std::function<jobs()> make_;
   std::function<bool()> verify_;
   bool several_packets_ = false;
-  raw_ring ring_{device};
+  raw_ring ring_;
   jobs jobs_;
   pinring_enter argument_{};
 };
@@ -323,16 +332,46 @@ TEST_CASE("A job of many pieces in which something fails can be done again") {
         memory.in.clear();
         return jobs{make_iovec(PINRING_OP_RECV, in, 0), make_iovec(PINRING_OP_SEND, out, 0)};
       },
-      [&] {
-        return std::ranges::equal(out, in, [](const auto& a, const auto& b) {
-          return *reinterpret_cast<const std::byte*>(a.addr) ==
-                 *reinterpret_cast<const std::byte*>(b.addr);
-        });
-      });
+      [&] { return same_pieces(out, in); });
   const auto result = sweep.run();
   INFO(result);
   CHECK(result.failures >= 10);
   CHECK(result.jobs.contains(EFAULT)); // the copy of the list
+  CHECK(result.only(usual));
+}
+
+TEST_CASE("A job that goes by way of a copy and meets a failure can be done again") {
+  const sides memory(2 * page_bytes() + 3);
+  REQUIRE((info_of(strict_device).features & PINRING_FEAT_BOUNCE) != 0);
+  enter_sweep sweep(
+      [&] {
+        memory.in.clear();
+        return jobs{make_recv(memory.in.data(), 0), make_send(memory.out.data(), 0)};
+      },
+      [&] { return memory.arrived(); }, strict_device);
+  const auto result = sweep.run();
+  INFO(result);
+  CHECK(result.failures >= 8);
+  CHECK(result.jobs.contains(ENOMEM));
+  CHECK(result.only(usual));
+}
+
+TEST_CASE("A list that is gathered and meets a failure can be done again") {
+  // More pieces than there are BDs: each lies by itself.
+  const sides memory(std::size_t{info_of(device).send_bds + 40U} * apart_bytes, 0);
+  const auto out = pieces_apart(memory.out.data());
+  const auto in = pieces_apart(memory.in.data());
+  enter_sweep sweep(
+      [&] {
+        memory.in.clear();
+        return jobs{make_iovec(PINRING_OP_RECV, in, 0, PINRING_SQE_GATHER),
+                    make_iovec(PINRING_OP_SEND, out, 0, PINRING_SQE_GATHER)};
+      },
+      [&] { return same_pieces(out, in); });
+  const auto result = sweep.run();
+  INFO(result);
+  CHECK(result.failures >= 10);
+  CHECK(result.jobs.contains(ENOMEM));
   CHECK(result.only(usual));
 }
 
