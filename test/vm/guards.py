@@ -77,9 +77,11 @@ def _filter(test: str) -> str:
 class Bench:
     """One tier and kernel: boots guests with one set of modules or another."""
 
-    def __init__(self, where: Tier, kernel: Kernel, names: list[str], space: Workspace, report: Report) -> None:
+    def __init__(self, where: Tier, kernel: Kernel, cmdline: str, names: list[str], space: Workspace,
+                 report: Report) -> None:
         self.where, self.kernel, self.space, self.report = where, kernel, space, report
-        self.label = where.label(kernel)
+        self.label = f"{where.label(kernel)} {cmdline}".strip()
+        self.cmdline = f"{where.cmdline} {cmdline}".strip()
         # Of one that is listed again for another boot, the plain one, which is in front.
         listed = {program.name: program for program in reversed(programs.read())}
         self.programs = {name: listed[name] for name in names}
@@ -92,7 +94,7 @@ class Bench:
         initramfs = image.write(self.folder / "initramfs", self.where.arch,
                                 image.Contents(modules=kos, programs=self.files))
         try:
-            with booted(self.where.machine(), self.kernel, initramfs, self.folder, self.where.cmdline) as (guest, log):
+            with booted(self.where.machine(), self.kernel, initramfs, self.folder, self.cmdline) as (guest, log):
                 if complaints(log):
                     raise Failure("the modules don't load cleanly:\n" + "\n".join(log))
                 session = Session(self.where, self.kernel, initramfs, self.folder, self.report)
@@ -150,15 +152,20 @@ def guards(args: argparse.Namespace) -> int:
         raise Failure(f"no such guard: {', '.join(sorted(unknown))}\n"
                       f"There are: {', '.join(guard.name for guard in known)}")
     wanted = [guard for guard in known if not args.names or guard.name in args.names]
+    cmdlines = {program.name: program.cmdline for program in reversed(programs.read())}
+
+    def place_of(guard: Guard) -> tuple[str, str, str]:
+        return guard.tier, guard.kernel, cmdlines[guard.program]
+
     report = Report()
     with Workspace("guards") as space:
         say("logs", str(space.folder.relative_to(ROOT)))
-        for place in sorted({(guard.tier, guard.kernel) for guard in wanted}):
+        for place in sorted({place_of(guard) for guard in wanted}):
             where = tier.named(place[0])
             where.need_packages()
-            of_this = [guard for guard in wanted if (guard.tier, guard.kernel) == place]
-            bench = Bench(where, where.kernel(place[1] or None), sorted({guard.program for guard in of_this}),
-                          space, report)
+            of_this = [guard for guard in wanted if place_of(guard) == place]
+            bench = Bench(where, where.kernel(place[1] or None), place[2],
+                          sorted({guard.program for guard in of_this}), space, report)
             for guard in bench.sound(of_this):
                 bench.without(guard)
     shutil.rmtree(WITHOUT, ignore_errors=True)
