@@ -202,6 +202,12 @@ int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted
 	unsigned int dir;
 	int ret;
 
+	/*
+	 * The worker may be far behind a program that names the same memory again
+	 * and again; what is done is let go of before it is mapped once more.
+	 */
+	if (to_submit && !llist_empty(&ring->reap))
+		pinring_ring_reap(ring);
 	if (mutex_lock_interruptible(&ring->submit_mutex))
 		return -EINTR;
 	ret = pinring_ring_consume(ring, to_submit, submitted);
