@@ -112,6 +112,7 @@ static int pinring_lane_charge(struct pinring_lane *lane, struct pinring_part *p
 	if (!ret) {
 		lane->pages += npages;
 		part->charged = npages;
+		part->job->starved_since = 0;
 	} else if (ret == -EAGAIN && !waits) {
 		/*
 		 * Nothing of this lane will give pages back: other lanes, or

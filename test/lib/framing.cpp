@@ -76,6 +76,8 @@ void check_move(std::size_t bytes) {
   const counters since;
 
   const auto result = dma::transfer(device, all.subspan(chunk), all.first(bytes));
+  INFO("sent " << result.sent.bytes << " bytes: " << result.sent.error.message());
+  INFO("received " << result.received.bytes << " bytes: " << result.received.error.message());
   REQUIRE(result);
   CHECK(result.sent.bytes == bytes);
   CHECK(result.received.bytes == bytes);
