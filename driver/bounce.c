@@ -231,6 +231,7 @@ static int pinring_span_get(struct pinring_part *part, u32 offset, u32 len)
 {
 	struct pinring_span *span = &part->stage.spans[part->stage.nspans];
 	struct device *dma_dev = pinring_part_channel(part)->dma_dev;
+	enum dma_data_direction dma_dir = pinring_part_dma_dir(part);
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 
 	span->bytes = pinring_span_bytes(len);
@@ -239,8 +240,11 @@ static int pinring_span_get(struct pinring_part *part, u32 offset, u32 len)
 	span->at = 0;
 	if (part->job->dir == PINRING_RECV)
 		gfp |= __GFP_ZERO;
-	span->page = dma_alloc_pages(dma_dev, span->bytes, &span->addr, pinring_part_dma_dir(part),
-				     gfp);
+	/* Who may not reclaim gets nothing of the CMA area, which is slow and others' need. */
+	span->page = dma_alloc_pages(dma_dev, span->bytes, &span->addr, dma_dir,
+				     gfp & ~__GFP_DIRECT_RECLAIM);
+	if (!span->page)
+		span->page = dma_alloc_pages(dma_dev, span->bytes, &span->addr, dma_dir, gfp);
 	if (!span->page)
 		return -ENOMEM;
 	part->stage.nspans++;

@@ -81,7 +81,8 @@ static u32 pinring_cacheline(const struct pinring_device *pdev, struct device *d
 	u32 line = 0;
 
 	device_property_read_u32(pdev->dev, "pinring,cache-line", &line);
-	line = roundup_pow_of_two(clamp_t(u32, line, 1, PAGE_SIZE));
+	/* The edges of a part are staged in one page, each in lines of its own. */
+	line = roundup_pow_of_two(clamp_t(u32, line, 1, PAGE_SIZE / PINRING_EDGES));
 	if (device_get_dma_attr(dma_dev) == DEV_DMA_NON_COHERENT)
 		line = max_t(u32, line, dma_get_cache_alignment());
 	return line;

@@ -322,15 +322,13 @@ static void pinring_part_sync_buffer(const struct pinring_part *part)
 /* The memory is the caller's again, or nobody's. */
 static void pinring_part_let_go(struct pinring_part *part)
 {
-	if (!part->quarantined) {
-		if (part->mapped)
-			pinring_part_unmap(part);
-		else if (!pinring_part_oneshot(part))
-			pinring_part_sync_buffer(part);
-		pinring_stage_drain(part);
-		pinring_stage_free(&part->stage, pinring_part_channel(part)->dma_dev,
-				   pinring_part_dma_dir(part));
-	}
+	if (part->mapped)
+		pinring_part_unmap(part);
+	else if (!pinring_part_oneshot(part))
+		pinring_part_sync_buffer(part);
+	pinring_stage_drain(part);
+	pinring_stage_free(&part->stage, pinring_part_channel(part)->dma_dev,
+			   pinring_part_dma_dir(part));
 	pinring_part_drop(part);
 }
 
@@ -343,7 +341,7 @@ void pinring_part_release(struct pinring_part *part)
 	/* An engine that was shown to have stopped since then has let go. */
 	if (part->quarantined)
 		part->quarantined = pinring_quarantine_holds(pdev);
-	if (part->held)
+	if (part->held && !part->quarantined)
 		pinring_part_let_go(part);
 
 	/* The caller need not wait for its pages to be unpinned: notify it at once. */
@@ -355,6 +353,8 @@ void pinring_part_release(struct pinring_part *part)
 	if (part->quarantined) {
 		pinring_quarantine_part(part);
 		pinring_stage_forget(&part->stage);
+		/* Not earlier: after a reset all is given back at once, by the provider's device. */
+		pinring_part_drop(part);
 	}
 	pinring_part_free_sg(part);
 	if (part->pages) {

@@ -284,7 +284,7 @@ void pinring_ring_reap(struct pinring_ring *ring)
 	struct llist_node *list;
 
 	mutex_lock(&ring->reap_mutex);
-	/* In the order of completion: it is the order of the CQEs. */
+	/* In the order of completion: among those that wait to be synced or copied it stays. */
 	list = llist_reverse_order(llist_del_all(&ring->reap));
 	llist_for_each_entry_safe(part, next, list, reap)
 		pinring_part_release(part);

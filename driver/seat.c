@@ -181,7 +181,7 @@ static u32 pinring_channel_align(const struct pinring_channel *channel)
 
 	align = pinring_property(channel->pdev->dev, channel->dir == PINRING_SEND ?
 				 "pinring,send-align" : "pinring,recv-align", align);
-	return roundup_pow_of_two(align);
+	return roundup_pow_of_two(clamp_t(u32, align, 1, PAGE_SIZE));
 }
 
 static void pinring_channel_facts(struct pinring_channel *channel)

@@ -272,6 +272,9 @@ struct pinring_sq {
  * @flags: PINRING_CQ_*, written by the kernel.
  * @reserved1: leave alone.
  *
+ * CQEs come in the order in which memory is the callers' again. What has to be
+ * synced or copied for that comes after what has not.
+ *
  * A completion is never lost: when the CQ is full it stays in the kernel, in
  * order, and PINRING_CQ_OVERFLOW is set until ENTER or poll moved it here.
  */
