@@ -267,6 +267,8 @@ bool pinring_axidma_silent(const struct pinring_channel *channel, u32 parts, u32
 	status = pinring_axidma_read(channel, AXIDMA_DMASR);
 	if (!(status & AXIDMA_DMASR_IDLE) || status & AXIDMA_DMASR_IRQS)
 		return false;
+	/* The handler acknowledges before it completes (xilinx_dma_irq_handler()). */
+	pinring_axidma_wait_irq(channel);
 	if (dmaengine_tx_status(channel->dma, channel->dma->cookie, &state) == DMA_COMPLETE)
 		return false;
 	*residue = state.residue;

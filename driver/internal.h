@@ -543,7 +543,7 @@ int pinring_quirk_find(struct pinring_channel *channel);
 bool pinring_quarantine_holds(struct pinring_device *pdev);
 void pinring_quarantine_part(struct pinring_part *part);
 void pinring_quarantine_buffer(struct pinring_buffer_entry *buffer);
-void pinring_quarantine_end(struct pinring_device *pdev);
+void pinring_quarantine_end(struct list_head *kept);
 void pinring_quarantine_forget(struct pinring_device *pdev);
 
 /* axidma.c */

@@ -158,26 +158,27 @@ void pinring_quarantine_buffer(struct pinring_buffer_entry *buffer)
 	pinring_kept_add(kept);
 }
 
-static void pinring_kept_all(struct pinring_device *pdev, void (*fn)(struct pinring_kept *kept))
+/*
+ * The engine was shown to have stopped. @kept: what was in quarantine then, off
+ * the device's list: what comes later is of a stop that failed later.
+ */
+void pinring_quarantine_end(struct list_head *kept)
 {
-	struct pinring_kept *kept, *next;
-	LIST_HEAD(all);
+	struct pinring_kept *entry, *next;
 
-	spin_lock_irq(&pdev->lock);
-	list_splice_init(&pdev->kept, &all);
-	spin_unlock_irq(&pdev->lock);
-	list_for_each_entry_safe(kept, next, &all, link)
-		fn(kept);
-}
-
-/* The engine has stopped: nothing is added any more. */
-void pinring_quarantine_end(struct pinring_device *pdev)
-{
-	pinring_kept_all(pdev, pinring_kept_give_back);
+	list_for_each_entry_safe(entry, next, kept, link)
+		pinring_kept_give_back(entry);
 }
 
 /* The device is gone: nothing is added any more. */
 void pinring_quarantine_forget(struct pinring_device *pdev)
 {
-	pinring_kept_all(pdev, pinring_kept_free);
+	struct pinring_kept *entry, *next;
+	LIST_HEAD(kept);
+
+	spin_lock_irq(&pdev->lock);
+	list_splice_init(&pdev->kept, &kept);
+	spin_unlock_irq(&pdev->lock);
+	list_for_each_entry_safe(entry, next, &kept, link)
+		pinring_kept_free(entry);
 }

@@ -211,7 +211,7 @@ static void pinring_recover_work(struct work_struct *work)
 }
 
 /* Under claim_mutex and both channels' mutexes: a dead device, once more. */
-static int pinring_device_revive(struct pinring_device *pdev)
+static int pinring_device_revive(struct pinring_device *pdev, struct list_head *kept)
 {
 	struct pinring_ring *ring;
 	unsigned int dir;
@@ -233,6 +233,7 @@ static int pinring_device_revive(struct pinring_device *pdev)
 	pdev->recoveries++;
 	pdev->quarantine = false;
 	pdev->quarantined = 0;
+	list_splice_init(&pdev->kept, kept);
 	gone = pdev->gone;
 	if (!gone) {
 		pdev->dead = false;
@@ -253,17 +254,17 @@ static int pinring_device_revive(struct pinring_device *pdev)
  */
 int pinring_device_reset(struct pinring_device *pdev)
 {
+	LIST_HEAD(kept);
 	int ret = 0;
 
 	mutex_lock(&pdev->claim_mutex);
 	pinring_channels_lock(pdev);
 	if (READ_ONCE(pdev->dead))
-		ret = pinring_device_revive(pdev);
+		ret = pinring_device_revive(pdev, &kept);
 	pinring_channels_unlock(pdev);
 	mutex_unlock(&pdev->claim_mutex);
 
-	if (ret != -EIO)
-		pinring_quarantine_end(pdev);
+	pinring_quarantine_end(&kept);
 	return ret;
 }
 

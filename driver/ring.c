@@ -197,6 +197,18 @@ static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *s
 	return 0;
 }
 
+/* Under reap_mutex. */
+static void pinring_ring_reap_all(struct pinring_ring *ring)
+{
+	struct pinring_part *part, *next;
+	struct llist_node *list;
+
+	/* In the order of completion: among those that wait to be synced or copied it stays. */
+	list = llist_reverse_order(llist_del_all(&ring->reap));
+	llist_for_each_entry_safe(part, next, list, reap)
+		pinring_part_release(part);
+}
+
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted)
 {
 	unsigned int dir;
@@ -206,8 +218,12 @@ int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted
 	 * The worker may be far behind a program that names the same memory again
 	 * and again; what is done is let go of before it is mapped once more.
 	 */
-	if (to_submit && !llist_empty(&ring->reap))
-		pinring_ring_reap(ring);
+	if (to_submit && !llist_empty(&ring->reap)) {
+		if (mutex_lock_interruptible(&ring->reap_mutex))
+			return -EINTR;
+		pinring_ring_reap_all(ring);
+		mutex_unlock(&ring->reap_mutex);
+	}
 	if (mutex_lock_interruptible(&ring->submit_mutex))
 		return -EINTR;
 	ret = pinring_ring_consume(ring, to_submit, submitted);
@@ -280,14 +296,8 @@ bool pinring_ring_writable(struct pinring_ring *ring)
  */
 void pinring_ring_reap(struct pinring_ring *ring)
 {
-	struct pinring_part *part, *next;
-	struct llist_node *list;
-
 	mutex_lock(&ring->reap_mutex);
-	/* In the order of completion: among those that wait to be synced or copied it stays. */
-	list = llist_reverse_order(llist_del_all(&ring->reap));
-	llist_for_each_entry_safe(part, next, list, reap)
-		pinring_part_release(part);
+	pinring_ring_reap_all(ring);
 	mutex_unlock(&ring->reap_mutex);
 }
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from . import image, kbuild, modules, programs, tier
 from .gate import Pins, complaints
-from .guest import Guest, GuestDied, booted
+from .guest import Guest, booted
 from .kernels import Kernel
 from .paths import BUILD, ROOT
 from .programs import Program
@@ -136,8 +136,9 @@ class Bench:
         try:
             with self.boot(kos) as (session, guest):
                 verdict = self.judge(session, guest, guard)
-        except GuestDied as death:
-            verdict = Verdict("died", 0.0, str(death))
+        except Failure as failure:
+            self.report.bad(name, time.monotonic() - started, "its test was not reached", str(failure))
+            return
         seconds = time.monotonic() - started
         if verdict.kind in ("FAIL", "died"):
             self.report.good(name, seconds, f"{guard.program} fails without it: {verdict.remark}")
