@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <span>
 #include <string>
@@ -47,6 +48,20 @@ std::vector<std::byte> scattered_vector(std::size_t bytes) {
   return result;
 }
 
+/// Where it is, in each page's worth of a stream. Whole patterns are other programs' business: over
+/// a gigabyte they would take longer than the transfer.
+void stamp(std::span<std::byte> stream) {
+  for (std::uint64_t at = 0; at + sizeof at <= stream.size(); at += page_bytes())
+    std::memcpy(&stream[at], &at, sizeof at);
+}
+
+std::size_t misplaced_pages(std::span<const std::byte> stream) {
+  std::size_t misplaced = 0;
+  for (std::uint64_t at = 0; at + sizeof at <= stream.size(); at += page_bytes())
+    misplaced += std::memcmp(&stream[at], &at, sizeof at) != 0 ? 1 : 0;
+  return misplaced;
+}
+
 /// What the driver has counted of one device since.
 class counters {
 public:
@@ -72,7 +87,7 @@ void check_move(std::size_t bytes) {
   const auto packets = (bytes + chunk - 1) / chunk;
   auto vector = scattered_vector(bytes + chunk);
   const std::span all{vector};
-  fill_pattern(all.subspan(chunk), bytes);
+  stamp(all.subspan(chunk));
   const counters since;
 
   const auto result = dma::transfer(device, all.subspan(chunk), all.first(bytes));
@@ -81,7 +96,7 @@ void check_move(std::size_t bytes) {
   REQUIRE(result);
   CHECK(result.sent.bytes == bytes);
   CHECK(result.received.bytes == bytes);
-  CHECK(pattern_mismatch(all.first(bytes), bytes) == std::nullopt);
+  CHECK(misplaced_pages(all.first(bytes)) == 0);
   CHECK(since("send/packets") == packets);
   CHECK(since("recv/packets") == packets);
   CHECK(since("recoveries") == 0);
