@@ -18,21 +18,22 @@ class Program:
     user: str = "user"  # uid 1000 with 8 MiB memlock, or "root"
     args: str = ""  # as typed in a shell
     smoke: bool = False  # runs on the further kernels too
+    smoke_on: tuple[str, ...] = ("stock", "axidma", "sanitised")  # ... of these tiers
     reload: bool = False  # wants modules that nobody has used yet
     cmdline: str = ""  # further words for the kernel: a boot of its own
     tiers: tuple[str, ...] = ("stock", "axidma", "sanitised")
     keeps_pins: bool = False  # pages stay pinned for good, as they have to; a boot of its own
 
 
-KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "reload": bool, "cmdline": str,
-         "tiers": list, "keeps_pins": bool}
+KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "smoke_on": list,
+         "reload": bool, "cmdline": str, "tiers": list, "keeps_pins": bool}
 AGAIN = {"names": list, "cmdline": str, "tiers": list}
 
 
-def _tiers(entry: dict[str, Any], file: str, name: str) -> tuple[str, ...]:
-    tiers = tuple(entry.get("tiers", Program.tiers))
+def _tiers(entry: dict[str, Any], file: str, name: str, word: str = "tiers") -> tuple[str, ...]:
+    tiers = tuple(entry.get(word, Program.tiers))
     if not tiers or set(tiers) - set(Program.tiers):
-        raise Failure(f"{file}: {name}: tiers are {', '.join(Program.tiers)}")
+        raise Failure(f"{file}: {name}: {word} are some of {', '.join(Program.tiers)}")
     return tiers
 
 
@@ -48,6 +49,7 @@ def _program(entry: dict[str, Any], file: str) -> Program:
     if entry.get("user", "user") not in ("user", "root"):
         raise Failure(f"{file}: {name}: user is \"user\" or \"root\"")
     entry["tiers"] = _tiers(entry, file, name)
+    entry["smoke_on"] = _tiers(entry, file, name, "smoke_on")
     return Program(**entry)
 
 

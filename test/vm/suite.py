@@ -188,7 +188,7 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
         return
     boots: list[Callable[[], None]] = []
     for number, kernel in enumerate(kernels):
-        of_this = [program for program in wanted if number == 0 or program.smoke]
+        of_this = [program for program in wanted if number == 0 or (program.smoke and where.name in program.smoke_on)]
         modules_of_this = kos[kernel.name]
         if modules_of_this is None:
             for program in of_this:
