@@ -5,9 +5,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from . import guards
 from .cpio import Archive
 from .gate import Pins, complaints
 from .guest import clean
+from .paths import ROOT
 from .programs import Program, read
 from .tier import boards
 
@@ -122,3 +124,15 @@ class ProgramsTest(unittest.TestCase):
     def test_no_two_lines_of_the_report_have_one_name(self) -> None:
         runs = [(program.name, program.cmdline) for program in read()]
         self.assertEqual(len(set(runs)), len(runs))
+
+
+class GuardsTest(unittest.TestCase):
+    """What ./run guards takes out, which nobody runs with every change."""
+
+    def test_each_guard_is_in_the_driver_once(self) -> None:
+        for guard in guards.read():
+            text = (ROOT / guard.file).read_text(encoding="utf-8")
+            self.assertEqual(text.count(guard.find), 1, guard.name)
+
+    def test_each_guard_names_a_program_that_there_is(self) -> None:
+        self.assertLessEqual({guard.program for guard in guards.read()}, {program.name for program in read()})
