@@ -160,7 +160,7 @@ def _sparse(kernel: Kernel) -> Findings:
 
 def lint(args: argparse.Namespace) -> int:
     kernels = all_kernels(host())
-    packages.need(packages.BUILD + packages.MODULES + packages.LINT)
+    packages.need(packages.BUILD + packages.COMPILE_CACHE + packages.MODULES + packages.LINT)
     report = Report()
     checks: list[tuple[str, Callable[[], Findings]]] = [
         ("licences", _licences),

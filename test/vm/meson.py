@@ -12,8 +12,18 @@ from typing import Any
 
 from . import sysroot
 from .arch import Arch
-from .paths import BUILD, ROOT, locked
+from .paths import BUILD, ROOT, cache, locked
 from .report import Failure, progress
+
+
+def _environment() -> dict[str, str]:
+    """Meson compiles by way of ccache where there is one: a fresh clone compiles only what no other has."""
+    return {**os.environ,
+            "CCACHE_DIR": str(cache() / "ccache"),
+            "CCACHE_MAXSIZE": "1G",
+            # A clone elsewhere compiles the same files, and none with debug information.
+            "CCACHE_BASEDIR": str(ROOT),
+            "CCACHE_NOHASHDIR": "1"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Build:
         """Run to the end; what ninja did well is shown to a terminal and not kept."""
         kept: list[str] = []
         with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True) as process:
+                              stderr=subprocess.STDOUT, text=True, env=_environment()) as process:
             assert process.stdout
             for line in process.stdout:
                 if re.match(r"\[\d+/\d+\] ", line):

@@ -11,6 +11,8 @@ from .report import Failure, progress, say
 # The README names these for a build by hand.
 BUILD = ["g++", "pkg-config", "meson", "ninja-build", "libcli11-dev", "libfmt-dev", "libmd-dev", "nlohmann-json3-dev",
          "catch2"]
+# What was compiled before, in whichever clone, is not compiled again: see meson.py.
+COMPILE_CACHE = ["ccache"]
 # Kbuild, and what its helper program objtool is linked to.
 MODULES = ["make", "gcc", "libc6-dev", "libelf-dev"]
 GUEST = ["busybox-static", "binutils", "xz-utils", "util-linux"]
@@ -22,7 +24,7 @@ LINT = ["clang-format", "clang-tidy", "shellcheck", "sparse", "perl", "xz-utils"
 
 def for_guest(arch: Arch, axidma: bool) -> list[str]:
     """For the guests of a tier; with AXIDMA, QEMU is built too, and a kernel may be."""
-    names = BUILD + MODULES + GUEST
+    names = BUILD + COMPILE_CACHE + MODULES + GUEST
     if arch.foreign:
         names += [f"{tool}-{arch.triplet}" for tool in ("gcc", "g++", "binutils")]
     return names + (MODEL + KERNEL if axidma else [arch.qemu_package])

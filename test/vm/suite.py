@@ -228,7 +228,7 @@ def test(args: argparse.Namespace) -> int:
     for where in tiers.values():
         where.need_packages()
     if "unit" in chosen:
-        packages.need(packages.BUILD)
+        packages.need(packages.BUILD + packages.COMPILE_CACHE)
     if "model" in chosen:
         packages.need(packages.BUILD + packages.MODEL)
     report = Report()

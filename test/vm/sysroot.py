@@ -50,7 +50,9 @@ def cross_file(arch: Arch, path: Path) -> Path:
     cpu = arch.triplet.split("-", 1)[0]
     tools = {"c": "gcc", "cpp": "g++", "ar": "gcc-ar", "strip": "strip"}
     lines = ["[binaries]"]
-    lines += [f"{name} = '{arch.triplet}-{tool}'" for name, tool in tools.items()]
+    # Of this machine's own compilers Meson sees to the cache by itself.
+    caches = {"c": "'ccache', ", "cpp": "'ccache', "}
+    lines += [f"{name} = [{caches.get(name, '')}'{arch.triplet}-{tool}']" for name, tool in tools.items()]
     lines += ["pkgconfig = 'pkg-config'",
               "[properties]",
               f"sys_root = '{root}'",
