@@ -11,6 +11,7 @@ import sys
 import time
 import unittest
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import image, meson, packages, programs, qemu, side_by_side, tier
@@ -29,6 +30,14 @@ MODEL_DEADLINE = 300.0
 
 # Programs of one boot: guests run side by side, and the last one should not be alone for long.
 PER_BOOT = 25
+
+
+@dataclass(frozen=True)
+class Boot:
+    """Programs that share a guest."""
+
+    weight: float  # about how long it takes, beside others
+    run: Callable[[], None]
 
 
 def _harness(report: Report) -> None:
@@ -139,8 +148,10 @@ def _boot(where: Tier, kernel: Kernel, group: list[Program], kos: list[Path], fi
     """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
     cmdline = group[0].cmdline
     label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {number} {cmdline}".strip())
+    # Only its own: the guest unpacks all of them before it does anything else.
+    names = {program.name for program in group}
     initramfs = image.write(space.folder / f"initramfs-{label}", where.arch,
-                            image.Contents(modules=kos, programs=files))
+                            image.Contents(modules=kos, programs=[file for file in files if file.name in names]))
     while group:
         group = Session(where, kernel, initramfs, space.folder / label, report, cmdline=cmdline, kvm=args.kvm,
                         verbose=args.verbose, filters=" ".join(map(shlex.quote, args.rest)),
@@ -166,9 +177,21 @@ def _programs(report: Report, where: Tier, wanted: list[Program], everything: bo
     return files
 
 
+def _dealt(programs_of_kind: list[Program]) -> list[list[Program]]:
+    """As few boots as may be, of about the same length, each in the order of the list."""
+    hands: list[list[Program]] = [[] for _ in range(-(-len(programs_of_kind) // PER_BOOT))]
+    for program in sorted(programs_of_kind, key=lambda program: -program.deadline):
+        min(hands, key=_patience).append(program)
+    return [sorted(hand, key=programs_of_kind.index) for hand in hands]
+
+
+def _patience(group: list[Program]) -> float:
+    return sum(program.deadline for program in group)
+
+
 def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, args: argparse.Namespace,
-          space: Workspace) -> None:
-    """Everything on the tier's first kernel, the smoke set on the others."""
+          space: Workspace) -> list[Boot]:
+    """Everything on the tier's first kernel, the smoke set on the others: all is built here, and then booted."""
     wanted = [program for program in wanted if where.name in program.tiers]
     started = time.monotonic()
     try:
@@ -176,19 +199,19 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
         where.machine()
     except Unavailable as reason:
         report.skip(f"tier {where.name}", str(reason))
-        return
+        return []
     except Failure as failure:
         report.bad(f"tier {where.name}", time.monotonic() - started, "can't be built", str(failure))
-        return
+        return []
     say(where.name, f"provider {where.provider}, kernels {', '.join(kernel.name for kernel in kernels)}")
     kos = {kernel.name: _modules(report, where, kernel, space) for kernel in kernels}
     if not wanted:
         say(where.name, "no program to run")
-        return
+        return []
     files = _programs(report, where, wanted, everything, space)
     if files is None:
-        return
-    boots: list[Callable[[], None]] = []
+        return []
+    boots: list[Boot] = []
     for number, kernel in enumerate(kernels):
         of_this = [program for program in wanted if number == 0 or (program.smoke and where.name in program.smoke_on)]
         modules_of_this = kos[kernel.name]
@@ -199,13 +222,14 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
         # What leaves pages pinned has a boot to itself, so that the others' can end with unloading.
         kinds = sorted({(program.cmdline, program.keeps_pins) for program in of_this})
         for kind in kinds:
-            group = [program for program in of_this if (program.cmdline, program.keeps_pins) == kind]
-            for first in range(0, len(group), PER_BOOT):
-                boots.append(functools.partial(
-                    _boot, where, kernel, group[first:first + PER_BOOT], modules_of_this, files, space, report, args,
-                    check_judge=(everything and number == 0 and not first and kind == ("", False) and
-                                 where.name == "stock"), number=len(boots)))
-    side_by_side.run(boots)
+            groups = _dealt([program for program in of_this if (program.cmdline, program.keeps_pins) == kind])
+            for group in groups:
+                check_judge = (everything and number == 0 and group is groups[0] and kind == ("", False) and
+                               where.name == "stock")
+                boots.append(Boot(where.patience * _patience(group), functools.partial(
+                    _boot, where, kernel, group, modules_of_this, files, space, report, args, check_judge,
+                    number=len(boots))))
+    return boots
 
 
 def test(args: argparse.Namespace) -> int:
@@ -239,9 +263,12 @@ def test(args: argparse.Namespace) -> int:
             _unit(report)
         if "model" in chosen or "axidma" in chosen:
             _model(report, broken="model" in chosen)
+        boots: list[Boot] = []
         for name, where in tiers.items():
             if name in chosen:
-                _tier(report, where, listed, True, args, space)
+                boots += _tier(report, where, listed, True, args, space)
             if single and name == args.tier and name not in chosen:
-                _tier(report, where, single, False, args, space)
+                boots += _tier(report, where, single, False, args, space)
+        # The longest first, so that no guest is left alone for long at the end.
+        side_by_side.run(boot.run for boot in sorted(boots, key=lambda boot: -boot.weight))
     return report.close()
