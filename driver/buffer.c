@@ -196,7 +196,8 @@ static int pinring_buffer_map(struct pinring_buffer_entry *buffer)
 /* An engine that was shown to have stopped since then has let go. */
 static bool pinring_buffer_quarantined(const struct pinring_buffer_entry *buffer)
 {
-	return buffer->quarantined && pinring_quarantine_holds(buffer->ring->pdev);
+	return buffer->quarantined &&
+	       pinring_quarantine_holds(buffer->ring->pdev, buffer->resets);
 }
 
 static void pinring_buffer_unmap(struct pinring_buffer_entry *buffer)

@@ -237,6 +237,7 @@ struct pinring_device {
 	spinlock_t lock;		/* lists and states, see above */
 	bool dead;			/* under lock; by unbind under live for writing, too */
 	bool quarantine;		/* under lock: an engine may not have stopped */
+	u32 resets;			/* under lock: each ended a quarantine */
 	bool gone;			/* under lock: it leaves, and is never to be reset */
 	bool asleep;			/* under lock: nothing is handed over */
 	struct reset_control *stream_reset;	/* of what is behind the stream, or NULL */
@@ -399,6 +400,7 @@ struct pinring_part {
 	bool held;			/* counted in device->mapped */
 	bool need_sync;			/* CPU must not read before a sync or a copy */
 	bool quarantined;		/* the hardware may still use the memory */
+	u32 resets;			/* the device's, when it was quarantined */
 	unsigned long charged;		/* pages, to RLIMIT_MEMLOCK and to the lane */
 
 	/* one-shot memory */
@@ -512,6 +514,7 @@ struct pinring_buffer_entry {
 	bool dying;			/* under ring->buffer_mutex and the xarray's lock */
 	bool released;			/* store-release when unpinned; buffer_wait */
 	bool quarantined;		/* under device->lock: an engine may not have stopped */
+	u32 resets;			/* the device's, when it was quarantined */
 	bool kept;			/* when it was released; valid once released */
 	u64 addr;
 	u64 len;
@@ -540,7 +543,7 @@ void pinring_device_put(struct pinring_device *pdev);
 int pinring_quirk_find(struct pinring_channel *channel);
 
 /* quarantine.c */
-bool pinring_quarantine_holds(struct pinring_device *pdev);
+bool pinring_quarantine_holds(struct pinring_device *pdev, u32 resets);
 void pinring_quarantine_part(struct pinring_part *part);
 void pinring_quarantine_buffer(struct pinring_buffer_entry *buffer);
 void pinring_quarantine_end(struct list_head *kept);

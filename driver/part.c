@@ -293,6 +293,7 @@ void pinring_part_quarantine(struct pinring_part *part)
 
 	lockdep_assert_held(&pdev->lock);
 	part->quarantined = true;
+	part->resets = pdev->resets;
 	part->need_sync = false;
 	part->moved = 0;
 	/* Whatever ended the job: its memory is not the caller's again. */
@@ -302,6 +303,7 @@ void pinring_part_quarantine(struct pinring_part *part)
 		pdev->quarantined += part->npages;
 	} else if (!job->buffer->quarantined) {
 		job->buffer->quarantined = true;
+		job->buffer->resets = pdev->resets;
 		pdev->quarantined += job->buffer->npages;
 	}
 }
@@ -340,7 +342,7 @@ void pinring_part_release(struct pinring_part *part)
 
 	/* An engine that was shown to have stopped since then has let go. */
 	if (part->quarantined)
-		part->quarantined = pinring_quarantine_holds(pdev);
+		part->quarantined = pinring_quarantine_holds(pdev, part->resets);
 	if (part->held && !part->quarantined)
 		pinring_part_let_go(part);
 

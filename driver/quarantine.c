@@ -61,22 +61,32 @@ static void pinring_kept_give_back(struct pinring_kept *kept)
 	pinring_kept_free(kept);
 }
 
-/* The device may have been reset meanwhile, or be gone. */
-static void pinring_kept_add(struct pinring_kept *kept)
+/*
+ * Under device->lock. A reset ends the quarantine of what was in it, also where
+ * another stop has failed since: that one was not given this memory. @resets: of
+ * the device, at the stop that failed.
+ */
+static bool pinring_quarantine_lasts(const struct pinring_device *pdev, u32 resets)
+{
+	return pdev->quarantine && pdev->resets == resets;
+}
+
+/* The device may have been reset meanwhile, or be gone, or first one and then the other. */
+static void pinring_kept_add(struct pinring_kept *kept, u32 resets)
 {
 	struct pinring_device *pdev = kept->ring->pdev;
-	bool gone, still;
+	bool gone, lasts;
 
 	spin_lock_irq(&pdev->lock);
 	gone = pdev->gone;
-	still = pdev->quarantine;
-	if (still && !gone)
+	lasts = pinring_quarantine_lasts(pdev, resets);
+	if (lasts && !gone)
 		list_add_tail(&kept->link, &pdev->kept);
 	spin_unlock_irq(&pdev->lock);
-	if (gone)
-		pinring_kept_free(kept);
-	else if (!still)
+	if (!lasts)
 		pinring_kept_give_back(kept);
+	else if (gone)
+		pinring_kept_free(kept);
 }
 
 /* If there is no memory for it nobody will ever give these pages back. */
@@ -92,12 +102,12 @@ static struct pinring_kept *pinring_kept_alloc(struct pinring_ring *ring)
 }
 
 /* Whether what was put into quarantine still has to be there. */
-bool pinring_quarantine_holds(struct pinring_device *pdev)
+bool pinring_quarantine_holds(struct pinring_device *pdev, u32 resets)
 {
 	bool holds;
 
 	spin_lock_irq(&pdev->lock);
-	holds = pdev->quarantine;
+	holds = pinring_quarantine_lasts(pdev, resets);
 	spin_unlock_irq(&pdev->lock);
 	return holds;
 }
@@ -129,7 +139,7 @@ void pinring_quarantine_part(struct pinring_part *part)
 	pinring_stage_move(&kept->stage, &part->stage);
 	part->pages = NULL;
 	part->sgt.sgl = NULL;
-	pinring_kept_add(kept);
+	pinring_kept_add(kept, part->resets);
 }
 
 /* The memory of a buffer that is being released, which has none afterwards. */
@@ -155,7 +165,7 @@ void pinring_quarantine_buffer(struct pinring_buffer_entry *buffer)
 		memset(&mapping->sgt, 0, sizeof(mapping->sgt));
 	}
 	buffer->pages = NULL;
-	pinring_kept_add(kept);
+	pinring_kept_add(kept, buffer->resets);
 }
 
 /*

@@ -232,6 +232,7 @@ static int pinring_device_revive(struct pinring_device *pdev, struct list_head *
 	}
 	pdev->recoveries++;
 	pdev->quarantine = false;
+	pdev->resets++;
 	pdev->quarantined = 0;
 	list_splice_init(&pdev->kept, kept);
 	gone = pdev->gone;

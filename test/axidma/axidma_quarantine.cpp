@@ -100,6 +100,40 @@ TEST_CASE("An engine that never comes out of its reset keeps its memory, and its
   CHECK(watch.of("v_memory_not_granted") == 0);
 }
 
+TEST_CASE("Memory that a reset has freed is not kept by a stop that fails later") {
+  board loop1("loop1");
+  const auto pinned = [before = read_pins().outstanding()] {
+    return static_cast<std::uint64_t>(read_pins().outstanding() - before);
+  };
+  const guarded_memory first(bytes, 0);
+  const guarded_memory second(bytes, 0);
+  const auto die = [&](raw_ring& ring, const guarded_memory& memory) {
+    loop1.hold_recv().stuck_reset().stuck_halt_recv();
+    ring.register_at(0, memory.data());
+    REQUIRE_FALSE(
+        outcome_of(ring.run(within(make_registered(PINRING_OP_RECV, 0, 0, bytes, 1), 200ms)))
+            .good());
+    REQUIRE((ring.info().flags & PINRING_INFO_DEAD) != 0);
+    loop1.hold_recv(false).stuck_reset(false).stuck_halt_recv(false);
+  };
+
+  {
+    raw_ring owner("loop1");
+    die(owner, first);
+    REQUIRE(reset("loop1"));
+    raw_ring other("loop1");
+    die(other, second);
+  }
+  // Both rings are closed: the second one's memory is in quarantine, the first one's is not.
+  const auto quarantined = driver_counter("loop1", "quarantined_pages");
+  CHECK(quarantined >= 1);
+  CHECK(wait_until([&] { return pinned() == quarantined; }));
+
+  REQUIRE(reset("loop1"));
+  CHECK(wait_until([&] { return pinned() == 0; }));
+  CHECK_NOTHROW(prove_usable("loop1"));
+}
+
 TEST_CASE("A device that is not dead is left alone by a reset") {
   raw_ring ring("loop1");
   const board loop1("loop1");
