@@ -287,7 +287,7 @@ static void pinring_channel_callback(void *param, const struct dmaengine_result 
 
 /*
  * Under device->lock: a part that was taken, and that the provider has nothing
- * of, is first in line again; or over, with @error or what its job ended with.
+ * of, is first in line again; or over, with @error or what its job ends with.
  * Its BDs are the caller's business.
  */
 static void pinring_channel_give_back(struct pinring_part *part, int error)
@@ -298,14 +298,12 @@ static void pinring_channel_give_back(struct pinring_part *part, int error)
 	/* Its first: so nothing of the job has been handed over. */
 	if (!part->offset)
 		job->state = PINRING_JOB_QUEUED;
-	if (job->error)
-		error = job->error;
-	if (error) {
-		part->error = error;
+	if (error)
+		pinring_job_stop(job, error);
+	if (pinring_job_verdict(job))
 		pinring_part_done(part);
-	} else {
+	else
 		pinring_channel_return(part);
-	}
 }
 
 /* prep failed though the BDs are there. */

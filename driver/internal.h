@@ -474,6 +474,7 @@ struct pinring_job {
 	u64 prepared;			/* bytes handed out as parts */
 	u32 parts_out;			/* parts that are not accounted yet */
 	int error;
+	int stopped;			/* error, once no part is out: pinring_job_stop() */
 	u64 bytes;
 	u32 cqe_flags;
 	u32 provider_result;
@@ -601,6 +602,7 @@ struct pinring_job *pinring_job_alloc(struct pinring_ring *ring);
 void pinring_job_put(struct pinring_job *job);
 void pinring_job_submit(struct pinring_job *job, const struct pinring_sqe *sqe);
 void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags);
+void pinring_job_stop(struct pinring_job *job, int error);
 void pinring_job_progress(struct pinring_job *job);
 bool pinring_job_any(const struct pinring_job *job, u64 arg);
 unsigned int pinring_jobs_end(struct pinring_ring *ring,
@@ -756,6 +758,12 @@ static inline bool pinring_part_oneshot(const struct pinring_part *part)
 static inline enum dma_data_direction pinring_part_dma_dir(const struct pinring_part *part)
 {
 	return part->job->dir == PINRING_SEND ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+}
+
+/* Under device->lock: what the job is to end with so far; if not 0, none of it is handed over. */
+static inline int pinring_job_verdict(const struct pinring_job *job)
+{
+	return job->error ? job->error : job->stopped;
 }
 
 static inline struct pinring_lane *pinring_job_lane(const struct pinring_job *job)

@@ -5,7 +5,8 @@
  * submit runs in the task that calls ENTER, under ring->submit_mutex. All
  * else runs in any context under device->lock, which is what makes the
  * outcome the first one's: pinring_job_fail() by error, deadline, cancel,
- * close or unbind, or pinring_job_progress() when the last byte has moved.
+ * close or unbind, or pinring_job_progress() when the last byte has moved that
+ * will: pinring_job_stop() is for memory that can't be had.
  * The losers find the job settled and leave.
  *
  * A job is referenced by its ring's list until its CQE is written, and by
@@ -125,8 +126,26 @@ void pinring_job_progress(struct pinring_job *job)
 	lockdep_assert_held(&job->ring->pdev->lock);
 	if (job->state == PINRING_JOB_SETTLED || job->parts_out)
 		return;
+	job->error = pinring_job_verdict(job);
 	if (job->error || job->prepared == job->len)
 		pinring_job_settle(job);
+}
+
+/* Under device->lock: parts the provider never got. Returns whether it has others. */
+static bool pinring_job_withdraw(struct pinring_job *job)
+{
+	bool issued = false;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(job->part); i++) {
+		struct pinring_part *part = &job->part[i];
+
+		if (part->state == PINRING_PART_READY)
+			pinring_channel_withdraw(part);
+		else if (part->state == PINRING_PART_ISSUED)
+			issued = true;
+	}
+	return issued;
 }
 
 /*
@@ -137,8 +156,6 @@ void pinring_job_progress(struct pinring_job *job)
 void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
 {
 	struct pinring_device *pdev = job->ring->pdev;
-	bool issued = false;
-	unsigned int i;
 
 	lockdep_assert_held(&pdev->lock);
 	if (job->state == PINRING_JOB_SETTLED)
@@ -151,18 +168,26 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
 
 	/* Withdrawing the last part may settle the job: keep it until the end. */
 	refcount_inc(&job->refs);
-	for (i = 0; i < ARRAY_SIZE(job->part); i++) {
-		struct pinring_part *part = &job->part[i];
-
-		if (part->state == PINRING_PART_READY)
-			pinring_channel_withdraw(part);
-		else if (part->state == PINRING_PART_ISSUED)
-			issued = true;
-	}
-	if (issued && !pdev->dead)
+	if (pinring_job_withdraw(job) && !pdev->dead)
 		mod_delayed_work(pinring_wq, &pdev->recover_work, 0);
 	pinring_job_progress(job);
 	pinring_job_put(job);
+}
+
+/*
+ * Under device->lock: a part of the job, which is not accounted yet, could not be
+ * handed over. No other is from now on; but those that the provider has are well,
+ * and a recovery would hit whoever shares the device. So the job goes on, with its
+ * deadline, until they have come back; then it ends with @error, unless
+ * pinring_job_fail() was first.
+ */
+void pinring_job_stop(struct pinring_job *job, int error)
+{
+	lockdep_assert_held(&job->ring->pdev->lock);
+	if (!job->stopped)
+		job->stopped = error;
+	list_del_init(&job->lane_link);
+	pinring_job_withdraw(job);
 }
 
 /**

@@ -147,12 +147,10 @@ static bool pinring_lane_enqueue(struct pinring_lane *lane, struct pinring_part 
 {
 	struct pinring_job *job = part->job;
 
-	if (!error && job->error)
-		error = job->error;
-	if (error) {
-		part->error = error;
+	if (error)
+		pinring_job_stop(job, error);
+	if (pinring_job_verdict(job))
 		return false;
-	}
 	lane->parts++;
 	pinring_channel_add(part);
 	return true;
@@ -192,7 +190,7 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 			ret = pinring_part_prepare(part);
 
 		spin_lock_irq(&pdev->lock);
-		if (!ret && !job->error) {
+		if (!ret && !pinring_job_verdict(job)) {
 			job->prepared += part->len;
 			if (job->prepared == job->len)
 				list_del_init(&job->lane_link);

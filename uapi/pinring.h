@@ -356,7 +356,10 @@ struct pinring_iovec {
  * Framing: without PINRING_SQE_SPLIT one job is one packet, and TLAST ends
  * it. With it, a job is packets of info.chunk bytes, the last one shorter,
  * however the memory happens to be scattered; on a receive every packet but
- * the last must be full.
+ * the last must be full. When the memory of a later packet can't be had (EFAULT,
+ * ENOMEM, EDQUOT), the job ends when those handed over before it have come back:
+ * with that error, unless something else ends it first; bytes tells how far it
+ * came.
  *
  * PINRING_SQE_MAY_BE_SHORT: the last packet may be shorter than the memory left
  * for it. Without PINRING_INFO_EXACT_SHORT that takes one BD: the memory is

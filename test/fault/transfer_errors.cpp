@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What the provider reports as failed, and packets that are not as long as was promised.
+// What the provider reports as failed, packets that can't be had, and packets that are not as long
+// as was promised.
 #include "catch.hpp"
 
 #include <algorithm>
 #include <optional>
+#include <sys/mman.h>
 #include <vector>
 
 #include "support/board.hpp"
@@ -21,10 +23,12 @@ namespace {
 const auto needed = support::needs{{"loop0", "batch0", "sink0", "source0"}}.switches();
 
 constexpr std::size_t bytes = 1000;
+constexpr auto both = PINRING_DIR_SEND | PINRING_DIR_RECV;
 
-ring_options claiming(std::uint32_t directions) {
+ring_options claiming(std::uint32_t directions, std::uint32_t flags = 0) {
   ring_options options;
   options.directions = directions;
+  options.flags = flags;
   return options;
 }
 
@@ -42,6 +46,29 @@ bool is_short(const pinring_cqe& cqe) {
 /// Whether this ended by no fault of its own.
 bool is_collateral(const pinring_cqe& cqe) {
   return outcome_of(cqe) == outcome{ECONNRESET} && cqe.flags == PINRING_CQE_COLLATERAL;
+}
+
+/// Two packets of a split job, of which the second can't be pinned.
+guarded_memory half_missing(std::size_t chunk) {
+  guarded_memory memory(2 * chunk, 0);
+  REQUIRE(::mprotect(memory.data().subspan(chunk).data(), chunk, PROT_NONE) == 0);
+  return memory;
+}
+
+/// Submits the job and waits until the provider has its first packet.
+void start(raw_ring& ring, const board& device, const pinring_sqe& job) {
+  const auto in_use = [&] {
+    return job.opcode == PINRING_OP_SEND ? device.bds_in_use_send() : device.bds_in_use_recv();
+  };
+  const auto before = in_use();
+  ring.push(job);
+  REQUIRE(ring.submit().submitted == 1);
+  REQUIRE(wait_until([&] { return in_use() > before; }));
+}
+
+/// A recovery that was asked for is over afterwards: a ring that is closed waits for it.
+void let_recover(const char* device) {
+  raw_ring(device, claiming(both, PINRING_SETUP_SHARED)).close();
 }
 
 /// Whether the first n bytes are these and the rest is as guarded_memory made it.
@@ -154,6 +181,94 @@ TEST_CASE("A success says that the provider said so") {
   const auto result = loop(ring, out.data(), in.data());
   CHECK(result.sent.provider_result == PINRING_PROVIDER_OK);
   CHECK(result.received.provider_result == PINRING_PROVIDER_OK);
+}
+
+// ---------------------------------------------------------------------------- memory behind the
+// first packet
+
+TEST_CASE(
+    "A split send that can't pin a later packet ends when the first is out, and resets nobody") {
+  raw_ring ring("loop0", claiming(both, PINRING_SETUP_SHARED));
+  raw_ring bystander("loop0", claiming(both, PINRING_SETUP_SHARED));
+  board loop0("loop0");
+  const auto chunk = ring.info().chunk;
+  const auto recoveries = driver_counter("loop0", "recoveries");
+  const auto out = half_missing(chunk);
+  const guarded_memory in(chunk);
+  fill_pattern(out.data().first(chunk), 7);
+  loop0.hold_send();
+  start(bystander, loop0, make_recv(in.data(), 1));
+
+  ring.push(make_send(out.data(), 2, PINRING_SQE_SPLIT));
+  REQUIRE(ring.submit().submitted == 1);
+  let_recover("loop0");
+  CHECK(ring.cq_ready() == 0);
+  loop0.hold_send(false);
+  const auto cqe = ring.wait(1).front();
+  CHECK(outcome_of(cqe) == outcome{EFAULT});
+  CHECK(cqe.bytes == chunk);
+  CHECK(cqe.flags == 0);
+
+  CHECK(outcome_of(bystander.wait(1).front()) == success);
+  CHECK(pattern_mismatch(in.data(), 7) == std::nullopt);
+  CHECK(driver_counter("loop0", "recoveries") == recoveries);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A split receive that can't pin a later packet ends when the first came, and resets "
+          "nobody") {
+  raw_ring ring("loop0", claiming(both, PINRING_SETUP_SHARED));
+  raw_ring bystander("loop0", claiming(both, PINRING_SETUP_SHARED));
+  board loop0("loop0");
+  const auto chunk = ring.info().chunk;
+  const auto recoveries = driver_counter("loop0", "recoveries");
+  const guarded_memory out(chunk);
+  const auto in = half_missing(chunk);
+  fill_pattern(out.data(), 8);
+  loop0.hold_send();
+  start(bystander, loop0, make_send(out.data(), 1));
+
+  ring.push(make_recv(in.data(), 2, PINRING_SQE_SPLIT)); // for ever, as receives usually are
+  REQUIRE(ring.submit().submitted == 1);
+  let_recover("loop0");
+  CHECK(ring.cq_ready() == 0);
+  loop0.hold_send(false);
+  const auto cqe = ring.wait(1).front();
+  CHECK(outcome_of(cqe) == outcome{EFAULT});
+  CHECK(cqe.bytes == chunk);
+  CHECK(cqe.flags == 0);
+  CHECK(pattern_mismatch(in.data().first(chunk), 8) == std::nullopt);
+
+  CHECK(outcome_of(bystander.wait(1).front()) == success);
+  CHECK(driver_counter("loop0", "recoveries") == recoveries);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A split job that can't pin a later packet can be ended while its first is under way") {
+  raw_ring ring("loop0");
+  const board loop0("loop0");
+  const auto in = half_missing(ring.info().chunk);
+
+  SECTION("by its deadline") {
+    CHECK(outcome_of(ring.run(within(make_recv(in.data(), 1, PINRING_SQE_SPLIT), 200ms))) ==
+          outcome{ETIMEDOUT});
+  }
+  SECTION("by an abort") {
+    start(ring, loop0, make_recv(in.data(), 1, PINRING_SQE_SPLIT));
+    CHECK(outcome_of(ring.run(make_cancel(1, 2))) == outcome{EALREADY});
+    ring.push(make_abort(1, 3)).push(make_drain(4));
+    REQUIRE(ring.submit().submitted == 2);
+    const auto cqes = ring.wait(3);
+    CHECK(cqes[0].user_data == 1);
+    CHECK(outcome_of(cqes[0]) == outcome{ECANCELED});
+    CHECK(outcome_of(completion_of(cqes, 3)) == success);
+    CHECK(completion_of(cqes, 3).bytes == 1);
+  }
+  SECTION("by close") {
+    start(ring, loop0, make_recv(in.data(), 1, PINRING_SQE_SPLIT));
+  }
+  ring.close();
+  CHECK_NOTHROW(prove_usable("loop0"));
 }
 
 // ---------------------------------------------------------------------------- short packets
