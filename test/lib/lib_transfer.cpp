@@ -157,6 +157,29 @@ TEST_CASE("a send that can't start takes its receive back") {
   check_usable(device);
 }
 
+TEST_CASE("a side whose end can't be pinned ends with how far it came, and so does the other") {
+  dma::device device{"loop0"};
+  const std::size_t chunk = device.info().chunk;
+  const support::guarded_memory whole{2 * chunk, 0};
+  const support::guarded_memory half{2 * chunk, 0};
+  REQUIRE(::mprotect(half.data().subspan(chunk).data(), chunk, PROT_NONE) == 0);
+  SECTION("of a send") {
+    const dma::transfer_result result = dma::transfer(device, half.data(), whole.data());
+    CHECK(result.sent.error == dma::errc::bad_address);
+    CHECK(result.sent.bytes == chunk);
+    CHECK(result.received.error);
+    CHECK(result.error() == dma::errc::bad_address);
+  }
+  SECTION("of a receive") {
+    const dma::transfer_result result = dma::transfer(device, whole.data(), half.data());
+    CHECK(result.received.error == dma::errc::bad_address);
+    CHECK(result.received.bytes == chunk);
+    CHECK(result.sent.error);
+    CHECK(result.error() == dma::errc::bad_address);
+  }
+  check_usable(device);
+}
+
 TEST_CASE("a receive that may be short tells exactly how much came") {
   dma::device source{"source0"};
   support::board board{"source0"};
