@@ -79,6 +79,7 @@
 #define PINRING_MAX_USER_RINGS	64U	/* of them, one user's */
 #define PINRING_MAX_USER_TOTAL	1024U	/* of all devices, with those on their way out */
 #define PINRING_MAX_IOV		1024U
+#define PINRING_END_BATCH	128U	/* jobs ended or posted with interrupts off, at a time */
 #define PINRING_MAX_JOB_BYTES	BIT_ULL(40)
 #define PINRING_MAX_BUFFER_BYTES BIT_ULL(30)
 
@@ -322,6 +323,7 @@ struct pinring_ring {
 	bool dead;			/* also under claim_mutex: outlived a reset of its device */
 	struct list_head jobs;		/* outstanding, in the order of submission */
 	struct list_head overflow;	/* settled, no room in the CQ */
+	u32 drains;			/* posted since an ENTER, or by drain_work */
 	u32 outstanding;
 	u32 unreaped;			/* outstanding and overflow */
 
@@ -331,6 +333,7 @@ struct pinring_ring {
 	struct llist_head reap;
 	struct mutex reap_mutex;	/* one reaper: completions stay in order */
 	struct work_struct reap_work;
+	struct work_struct drain_work;
 	struct work_struct free_work;
 
 	struct mutex buffer_mutex;	/* changes of the table */
@@ -580,7 +583,6 @@ void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
 int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
 void pinring_ring_post(struct pinring_job *job);
-void pinring_ring_flush(struct pinring_ring *ring);
 void pinring_ring_reap(struct pinring_ring *ring);
 bool pinring_ring_readable(struct pinring_ring *ring);
 bool pinring_ring_writable(struct pinring_ring *ring);

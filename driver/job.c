@@ -35,9 +35,6 @@ static const u32 pinring_op_flags[] = {
 	[PINRING_OP_DRAIN] = 0,
 };
 
-/* Jobs ended with interrupts off, at a time. */
-#define PINRING_END_BATCH	128U
-
 /* Known to the ABI, not available yet: the feature bits are off. */
 #define PINRING_UNAVAILABLE_FLAGS	PINRING_SQE_APP_WORDS
 

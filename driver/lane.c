@@ -237,15 +237,9 @@ void pinring_lane_run(struct pinring_lane *lane)
 	spin_unlock_irq(&pdev->lock);
 }
 
-static void pinring_lane_fail_all(struct pinring_lane *lane, int error)
+static bool pinring_job_unprepared(const struct pinring_job *job, u64 dir)
 {
-	struct pinring_device *pdev = lane->ring->pdev;
-	struct pinring_job *job;
-
-	spin_lock_irq(&pdev->lock);
-	while ((job = list_first_entry_or_null(&lane->jobs, struct pinring_job, lane_link)))
-		pinring_job_fail(job, error, 0);
-	spin_unlock_irq(&pdev->lock);
+	return job->dir == dir && !list_empty(&job->lane_link);
 }
 
 static void pinring_lane_work(struct work_struct *work)
@@ -264,7 +258,8 @@ static void pinring_lane_work(struct work_struct *work)
 		mmput_async(ring->mm);
 	} else {
 		/* The process is gone; close is about to say so. */
-		pinring_lane_fail_all(lane, -ECANCELED);
+		pinring_jobs_end(ring, pinring_job_unprepared, lane->channel->dir, -ECANCELED,
+				 NULL);
 	}
 	pinring_ring_put(ring);
 }

@@ -92,6 +92,48 @@ static void pinring_ring_post_one(struct pinring_job *job)
 }
 
 /*
+ * Under device->lock: the DRAINs that nothing is before any more. There may be
+ * thousands, behind one job or behind each of many that end together, and this
+ * may be a provider's callback. So from a number on they are left to a worker,
+ * who takes the lock once for each such number.
+ */
+static void pinring_ring_post_drains(struct pinring_ring *ring)
+{
+	struct pinring_job *job;
+
+	while ((job = list_first_entry_or_null(&ring->jobs, struct pinring_job, link)) &&
+	       job->opcode == PINRING_OP_DRAIN) {
+		if (ring->drains == PINRING_END_BATCH) {
+			/* Like a reap, it outlives close. */
+			pinring_ring_get(ring);
+			if (!queue_work(ring->user->reap_wq, &ring->drain_work))
+				pinring_ring_put(ring);
+			return;
+		}
+		ring->drains++;
+		job->state = PINRING_JOB_SETTLED;
+		pinring_ring_post_one(job);
+	}
+}
+
+/*
+ * Not ring->reap_work: that one may be stalled in an unpin. A ring that was closed
+ * or whose device has gone meanwhile has ended its DRAINs by itself.
+ */
+static void pinring_ring_drain_work(struct work_struct *work)
+{
+	struct pinring_ring *ring = container_of(work, struct pinring_ring, drain_work);
+	struct pinring_device *pdev = ring->pdev;
+
+	pinring_post_lock(pdev);
+	ring->drains = 0;
+	pinring_ring_post_drains(ring);
+	pinring_notify_later(ring);
+	pinring_post_unlock(pdev);
+	pinring_ring_put(ring);
+}
+
+/*
  * Under device->lock: the job's CQE, and those of DRAINs that waited for it.
  * Drops the list's reference on the job.
  */
@@ -103,33 +145,48 @@ void pinring_ring_post(struct pinring_job *job)
 	/* The job's own reference on the ring may go with it. */
 	pinring_ring_get(ring);
 	pinring_ring_post_one(job);
-	while ((job = list_first_entry_or_null(&ring->jobs, struct pinring_job, link)) &&
-	       job->opcode == PINRING_OP_DRAIN) {
-		job->state = PINRING_JOB_SETTLED;
-		pinring_ring_post_one(job);
-	}
+	pinring_ring_post_drains(ring);
 	pinring_notify_later(ring);
 	pinring_ring_put(ring);
 }
 
-/* Under device->lock: moves what overflowed to the CQ as far as there is room. */
-void pinring_ring_flush(struct pinring_ring *ring)
+/*
+ * Under device->lock: moves what overflowed to the CQ as far as there is room.
+ * Returns false if there is more that could be.
+ */
+static bool pinring_ring_flush(struct pinring_ring *ring)
 {
 	struct pinring_job *job;
-	bool moved = false;
+	unsigned int moved = 0;
 
 	lockdep_assert_held(&ring->pdev->lock);
-	while ((job = list_first_entry_or_null(&ring->overflow, struct pinring_job, link)) &&
-	       !pinring_cq_full(ring)) {
+	while (moved < PINRING_END_BATCH && !pinring_cq_full(ring) &&
+	       (job = list_first_entry_or_null(&ring->overflow, struct pinring_job, link))) {
 		list_del_init(&job->link);
 		pinring_cq_write(job);
-		moved = true;
+		moved++;
 	}
 	if (!moved)
-		return;
+		return true;
 	if (list_empty(&ring->overflow))
 		WRITE_ONCE(ring->cq->flags, 0);
 	pinring_notify_later(ring);
+	return moved < PINRING_END_BATCH;
+}
+
+/*
+ * A task takes device->lock, and finds that all is in the CQ that has room
+ * there. It may be about to sleep: cond_resched() leaves its state alone.
+ */
+static void pinring_ring_flush_lock(struct pinring_ring *ring)
+	__acquires(&ring->pdev->lock)
+{
+	spin_lock_irq(&ring->pdev->lock);
+	while (!pinring_ring_flush(ring)) {
+		spin_unlock_irq(&ring->pdev->lock);
+		cond_resched();
+		spin_lock_irq(&ring->pdev->lock);
+	}
 }
 
 static u32 pinring_cq_ready(const struct pinring_ring *ring)
@@ -165,9 +222,10 @@ static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *s
 	if (available > ring->sq_entries)
 		return -EPROTO;
 
-	spin_lock_irq(&pdev->lock);
+	pinring_ring_flush_lock(ring);
+	/* With the tail as it is, or a head that has just caught up would be ahead of it. */
 	cq_used = pinring_cq_ready(ring);
-	pinring_ring_flush(ring);
+	ring->drains = 0;
 	dead = pinring_ring_dead(ring);
 	spin_unlock_irq(&pdev->lock);
 	if (cq_used > ring->cq_entries)
@@ -244,8 +302,7 @@ static bool pinring_ring_wait_over(struct pinring_ring *ring, u32 min_complete)
 	struct pinring_device *pdev = ring->pdev;
 	bool over;
 
-	spin_lock_irq(&pdev->lock);
-	pinring_ring_flush(ring);
+	pinring_ring_flush_lock(ring);
 	/* An unbind ends all that is outstanding, so it need not be asked about. */
 	over = pinring_cq_ready(ring) >= min_complete || !ring->outstanding;
 	spin_unlock_irq(&pdev->lock);
@@ -276,8 +333,7 @@ bool pinring_ring_readable(struct pinring_ring *ring)
 {
 	bool readable;
 
-	spin_lock_irq(&ring->pdev->lock);
-	pinring_ring_flush(ring);
+	pinring_ring_flush_lock(ring);
 	readable = pinring_cq_ready(ring);
 	spin_unlock_irq(&ring->pdev->lock);
 	return readable;
@@ -389,6 +445,7 @@ struct pinring_ring *pinring_ring_create(struct pinring_device *pdev, struct pin
 	INIT_LIST_HEAD(&ring->overflow);
 	init_llist_head(&ring->reap);
 	INIT_WORK(&ring->reap_work, pinring_ring_reap_work);
+	INIT_WORK(&ring->drain_work, pinring_ring_drain_work);
 	mutex_init(&ring->submit_mutex);
 	mutex_init(&ring->buffer_mutex);
 	mutex_init(&ring->reap_mutex);
@@ -454,6 +511,29 @@ void pinring_ring_bury(struct pinring_ring *ring)
 	wake_up_all(&ring->wait);
 }
 
+/* The ring is closing: nothing overflows any more, and nobody wants what has. */
+static void pinring_ring_forget_overflow(struct pinring_ring *ring)
+{
+	struct pinring_device *pdev = ring->pdev;
+	struct pinring_job *job;
+	unsigned int forgotten;
+
+	do {
+		forgotten = 0;
+		spin_lock_irq(&pdev->lock);
+		while (forgotten < PINRING_END_BATCH &&
+		       (job = list_first_entry_or_null(&ring->overflow, struct pinring_job,
+						       link))) {
+			list_del_init(&job->link);
+			ring->unreaped--;
+			pinring_job_put(job);
+			forgotten++;
+		}
+		spin_unlock_irq(&pdev->lock);
+		cond_resched();
+	} while (forgotten == PINRING_END_BATCH);
+}
+
 /**
  * pinring_ring_end - the owner has closed the file: end everything
  * @ring: the ring. Calls after the first do nothing but wait for it.
@@ -466,7 +546,6 @@ void pinring_ring_bury(struct pinring_ring *ring)
 void pinring_ring_end(struct pinring_ring *ring)
 {
 	struct pinring_device *pdev = ring->pdev;
-	struct pinring_job *job, *next;
 	unsigned int dir;
 
 	mutex_lock(&ring->end_mutex);
@@ -478,15 +557,7 @@ void pinring_ring_end(struct pinring_ring *ring)
 	ring->closing = true;
 	spin_unlock_irq(&pdev->lock);
 	pinring_jobs_end(ring, pinring_job_any, 0, -ECANCELED, NULL);
-
-	spin_lock_irq(&pdev->lock);
-	list_for_each_entry_safe(job, next, &ring->overflow, link) {
-		list_del_init(&job->link);
-		ring->unreaped--;
-		pinring_job_put(job);
-	}
-	spin_unlock_irq(&pdev->lock);
-
+	pinring_ring_forget_overflow(ring);
 	pinring_recover(pdev);
 	pinring_ring_reap(ring);
 	/* A look-again for memlock: nothing is left to look at. */

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Completions that wait in the kernel for room in the CQ: they are late, but they hold nothing.
+// Completions that wait in the kernel for room in the CQ: they are late, but they hold nothing. And
+// thousands that come at once: they hold up nobody.
 #include "catch.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <vector>
 
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
@@ -51,6 +60,64 @@ private:
   raw_ring ring_;
 };
 
+/// As many jobs as a ring may have, numbered from 0 on: a receive, and DRAINs that wait for it.
+class receive_and_drains {
+public:
+  explicit receive_and_drains(std::uint32_t cq_entries)
+      : ring_("loop0", options(cq_entries)), jobs_(ring_.info().max_jobs) {}
+
+  void submit() {
+    for (std::uint64_t n = 0; n < jobs_; ++n) {
+      ring_.push(n == 0 ? make_recv(in_.data(), 0) : make_drain(n));
+      if ((n + 1) % entries == 0)
+        REQUIRE(ring_.submit().submitted == entries);
+    }
+  }
+
+  /// The packet that the receive waits for.
+  void answer() {
+    raw_ring sender("loop0", {.directions = PINRING_DIR_SEND, .flags = PINRING_SETUP_SHARED});
+    REQUIRE(outcome_of(sender.run(make_send(out_.data(), 0))) == success);
+  }
+
+  std::size_t jobs() const { return jobs_; }
+  raw_ring* operator->() { return &ring_; }
+
+  static constexpr std::uint32_t entries = 4096;
+
+private:
+  static ring_options options(std::uint32_t cq_entries) {
+    ring_options o;
+    o.directions = PINRING_DIR_RECV;
+    o.flags = PINRING_SETUP_SHARED;
+    o.sq_entries = entries;
+    o.cq_entries = cq_entries;
+    return o;
+  }
+
+  const guarded_memory out_{1000};
+  const guarded_memory in_{1000};
+  raw_ring ring_;
+  std::size_t jobs_;
+};
+
+std::vector<std::uint64_t> numbers(std::span<const pinring_cqe> cqes) {
+  std::vector<std::uint64_t> result;
+  for (const auto& cqe : cqes)
+    result.push_back(cqe.user_data);
+  return result;
+}
+
+std::vector<std::uint64_t> counting(std::size_t n) {
+  std::vector<std::uint64_t> result(n);
+  std::iota(result.begin(), result.end(), 0);
+  return result;
+}
+
+bool all_good(std::span<const pinring_cqe> cqes) {
+  return std::ranges::all_of(cqes, [](const auto& cqe) { return outcome_of(cqe) == success; });
+}
+
 } // namespace
 
 TEST_CASE("A completion that waits for room in the CQ does not keep a buffer from its removal") {
@@ -71,6 +138,107 @@ TEST_CASE("A completion that waits for room in the CQ keeps no page of a plain j
 
   CHECK(pins_become_balanced());
   CHECK((*full).wait(2).back().user_data == 1);
+}
+
+TEST_CASE("Thousands of DRAINs complete once each and in order, also where the CQ has no room") {
+  for (const std::uint32_t cq_entries :
+       {2 * receive_and_drains::entries, receive_and_drains::entries}) {
+    receive_and_drains all(cq_entries);
+    for (int round = 0; round < 2; ++round) {
+      all.submit();
+      all.answer();
+      const auto cqes = all->wait(all.jobs());
+      CHECK(numbers(cqes) == counting(all.jobs()));
+      CHECK(all_good(cqes));
+      CHECK(all->enter(0, 1).result == success);
+      CHECK(all->cq_ready() == 0);
+      CHECK(all->cq_flags() == 0);
+    }
+  }
+}
+
+TEST_CASE("The eventfd tells of the last of thousands of DRAINs") {
+  receive_and_drains all(2 * receive_and_drains::entries);
+  const unique_fd event(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  REQUIRE(all->eventfd(event.get()) == success);
+  all.submit();
+  all.answer();
+
+  std::size_t seen = 0;
+  while (seen < all.jobs()) {
+    pollfd waits{event.get(), POLLIN, 0};
+    REQUIRE(::poll(&waits, 1, static_cast<int>(patience / 1ms)) == 1);
+    std::uint64_t told = 0;
+    REQUIRE(::read(event.get(), &told, sizeof(told)) == sizeof(told));
+    seen += all->reap().size();
+  }
+  CHECK(seen == all.jobs());
+}
+
+TEST_CASE("A ring that is closed while thousands of its DRAINs complete lets go of all of them") {
+  for (int round = 0; round < 4; ++round) {
+    receive_and_drains all(receive_and_drains::entries << (round % 2));
+    all.submit();
+    all.answer();
+  }
+  CHECK(pins_become_balanced());
+  CHECK_NOTHROW(prove_usable("loop0"));
+}
+
+TEST_CASE("What thousands of DRAINs wait for ends before the last of them has completed") {
+  constexpr std::uint64_t drains = receive_and_drains::entries - 2;
+  constexpr std::uint64_t cancel = drains + 1;
+  const guarded_memory memory(1000);
+  raw_ring ring("loop0", {.sq_entries = receive_and_drains::entries});
+  bool before = false;
+
+  // Whoever completes the rest may be very fast, once. If all were one step, it always would be.
+  for (int round = 0; round < 20 && !before; ++round) {
+    ring.push(make_recv(memory.data(), 0));
+    for (std::uint64_t n = 1; n <= drains; ++n)
+      ring.push(make_drain(n));
+    ring.push(make_cancel(0, cancel));
+    REQUIRE(ring.submit().submitted == receive_and_drains::entries);
+
+    auto order = numbers(ring.wait(receive_and_drains::entries));
+    before = order.back() != cancel;
+    std::erase(order, cancel);
+    CHECK(order == counting(drains + 1));
+  }
+  CHECK(before);
+}
+
+TEST_CASE("DRAINs behind each of many jobs that end at once complete after theirs, in order") {
+  constexpr std::uint64_t receives = 30;
+  constexpr std::uint64_t step = 101;
+  constexpr std::uint64_t jobs = receives * step;
+  const guarded_memory memory(1000);
+  raw_ring ring("loop0", {.sq_entries = receive_and_drains::entries});
+
+  for (std::uint64_t n = 0; n < jobs; ++n)
+    ring.push(n % step == 0 ? make_recv(memory.data(), n) : make_drain(n));
+  ring.push(make_cancel_all(jobs));
+  REQUIRE(ring.submit().submitted == jobs + 1);
+
+  const auto cqes = ring.wait(jobs + 1);
+  CHECK(completion_of(cqes, jobs).bytes == receives);
+  std::vector<std::uint64_t> drains;
+  std::uint64_t received = 0;
+  bool too_early = false;
+  for (const auto n : numbers(cqes)) {
+    if (n == jobs)
+      continue;
+    if (n % step == 0) {
+      CHECK(n == received++ * step);
+    } else {
+      too_early |= n / step >= received;
+      drains.push_back(n);
+    }
+  }
+  CHECK(received == receives);
+  CHECK_FALSE(too_early);
+  CHECK(drains.size() == jobs - receives);
+  CHECK(std::ranges::adjacent_find(drains, std::ranges::greater_equal{}) == drains.end());
 }
 
 TEST_CASE("The channel works at the end of all this") {
