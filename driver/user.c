@@ -11,9 +11,12 @@
  * touches nobody's memory.
  *
  * A user is here as long as he has a ring; a ring counts until its last job,
- * part and buffer have let go of it.
+ * part and buffer have let go of it. So long the module stays: a part whose pin
+ * is stalled lets go when its page fault is answered, which may be never, and
+ * whoever unloads the module must be refused then rather than wait.
  */
 #include <linux/cred.h>
+#include <linux/module.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 
@@ -45,6 +48,8 @@ static struct pinring_user *pinring_user_new(void)
 	user->reap_wq = pinring_user_queue("reap");
 	if (!user->reap_wq)
 		goto destroy_pin_wq;
+	/* The caller has a file open. */
+	__module_get(THIS_MODULE);
 	user->account = get_uid(current_user());
 	list_add(&user->link, &pinring_users);
 	return user;
@@ -97,11 +102,13 @@ void pinring_user_put(struct pinring_user *user)
 	free_uid(user->account);
 	kfree(user);
 	wake_up(&pinring_users_gone);
+	/* The caller is a file's, or on pinring_wq, which module exit empties. */
+	module_put(THIS_MODULE);
 }
 
 /*
- * No file is open: what is left are rings on their way out. When it returns,
- * the last user's end is on pinring_wq or past.
+ * Module exit: no file is open, and no user holds the module, unless it was
+ * forced. When it returns, the last user's end is on pinring_wq or past.
  */
 void pinring_users_wait(void)
 {

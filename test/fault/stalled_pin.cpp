@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fcntl.h>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 #include "support/child.hpp"
 #include "support/guarded_memory.hpp"
@@ -150,6 +153,38 @@ TEST_CASE("A process that is killed while its pin stalls ends, and the device is
   victim.kill();
   REQUIRE(victim.wait() == child::killed);
 
+  CHECK_NOTHROW(prove_usable("loop0"));
+  CHECK(pins_become_balanced());
+}
+
+TEST_CASE("While a worker's pin stalls, also after close, rmmod fails rather than waits") {
+  if (!stalling_memory::available())
+    return skip("no userfaultfd");
+  const stalling_memory memory(bytes);
+  std::atomic<bool> over = false;
+  outcome removed;
+  {
+    raw_ring ring("loop0", shared());
+    raw_ring other("loop0", shared());
+    // Two packets of a job are prepared at a time, so what is behind three is left to a worker.
+    const guarded_memory out(3 * ring.info().chunk);
+    const guarded_memory in(out.data().size());
+    ring.push(make_send(out.data(), 1, PINRING_SQE_SPLIT)).push(make_send(memory.data(), 2));
+    REQUIRE(ring.submit().submitted == 2);
+    other.push(make_recv(in.data(), 3, PINRING_SQE_SPLIT));
+    REQUIRE(other.submit().submitted == 1);
+    REQUIRE(memory.await_fault());
+    REQUIRE(outcome_of(other.wait(1).front()) == success);
+  }
+
+  std::thread remover([&] {
+    removed = outcome{::syscall(SYS_delete_module, "pinring", O_NONBLOCK) == 0 ? 0 : errno};
+    over = true;
+  });
+  CHECK(wait_until([&] { return over.load(); }));
+  memory.let_go();
+  remover.join();
+  CHECK(removed == outcome{EAGAIN});
   CHECK_NOTHROW(prove_usable("loop0"));
   CHECK(pins_become_balanced());
 }

@@ -41,6 +41,15 @@ load_modules() {
   return 1
 }
 
+# A ring that was just closed keeps pinring for a moment more.
+remove_module() {
+  for _ in 1 2 3 4 5 6 7 8 9; do
+    rmmod "$1" 2>/run/insmod.error && return 0
+    sleep 1
+  done
+  rmmod "$1" 2>/run/insmod.error
+}
+
 # pinring first: it holds the channels of the others.
 unload_modules() {
   {
@@ -48,7 +57,7 @@ unload_modules() {
     grep -vx pinring.ko /modules/order
   } >/run/unload
   while read -r module; do
-    rmmod "${module%.ko}" 2>/run/insmod.error || {
+    remove_module "${module%.ko}" || {
       mark "rmmod $module failed: $(cat /run/insmod.error)"
       return 1
     }
