@@ -265,6 +265,7 @@ struct pinring_user {
 	struct user_struct *account;	/* what pages are charged to */
 	struct workqueue_struct *pin_wq;	/* lanes: pins may stall */
 	struct workqueue_struct *reap_wq;	/* what is given back: unpins may, too */
+	struct workqueue_struct *notify_wq;	/* never stalls: completes and tells */
 };
 
 struct pinring_lane {

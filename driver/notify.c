@@ -10,7 +10,8 @@
  *  - a tasklet, which on the CPU of the provider's callback runs next. Where
  *    completions are posted with bottom halves off it runs as these are let on.
  *  - for a ring whose last round took long, a worker of its user's: then it is
- *    the user who waits for his watchers, not the provider's next callback.
+ *    the user who waits for his watchers, not the provider's next callback. One
+ *    that does nothing else: others may be stalled by what his rings give back.
  *
  * None is lost: a CQE is written before the notifier is asked for, and the
  * notifier forgets that it was asked before it tells. Several completions may
@@ -67,7 +68,7 @@ void pinring_notify_later(struct pinring_ring *ring)
 		return;
 	pinring_ring_get(ring);
 	if (READ_ONCE(notifier->slow))
-		queue_work(ring->user->reap_wq, &notifier->work);
+		queue_work(ring->user->notify_wq, &notifier->work);
 	else
 		tasklet_schedule(&notifier->tasklet);
 }

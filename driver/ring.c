@@ -106,7 +106,7 @@ static void pinring_ring_post_drains(struct pinring_ring *ring)
 		if (ring->drains == PINRING_END_BATCH) {
 			/* Like a reap, it outlives close. */
 			pinring_ring_get(ring);
-			if (!queue_work(ring->user->reap_wq, &ring->drain_work))
+			if (!queue_work(ring->user->notify_wq, &ring->drain_work))
 				pinring_ring_put(ring);
 			return;
 		}
@@ -117,8 +117,9 @@ static void pinring_ring_post_drains(struct pinring_ring *ring)
 }
 
 /*
- * Not ring->reap_work: that one may be stalled in an unpin. A ring that was closed
- * or whose device has gone meanwhile has ended its DRAINs by itself.
+ * Not ring->reap_work: that one may be stalled in an unpin, and so may be all of
+ * the user's workers of its kind. A ring that was closed or whose device has gone
+ * meanwhile has ended its DRAINs by itself.
  */
 static void pinring_ring_drain_work(struct work_struct *work)
 {

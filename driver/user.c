@@ -7,6 +7,8 @@
  * page fault that nobody answers (userfaultfd, FUSE), an unpin by a page that
  * a FUSE server keeps locked. So each user has workers of his own, as few as
  * are good for him, and whoever holds them up holds up his own rings only.
+ * Workers of a third kind finish what a completion has left to do, touch nobody's
+ * memory, and so are never held up, not by the user's other rings either.
  * What works for all (the pump, deadlines, recoveries) runs on pinring_wq and
  * touches nobody's memory.
  *
@@ -25,14 +27,17 @@
 /* Lanes of one user that prepare at a time, and rings that give back memory. */
 #define PINRING_USER_WORKERS	16
 
+/* His rings that tell or complete at a time. None of them sleeps. */
+#define PINRING_USER_TELLERS	4
+
 static DEFINE_MUTEX(pinring_users_mutex);
 static LIST_HEAD(pinring_users);
 static DECLARE_WAIT_QUEUE_HEAD(pinring_users_gone);
 
-static struct workqueue_struct *pinring_user_queue(const char *what)
+static struct workqueue_struct *pinring_user_queue(const char *what, int workers)
 {
-	return alloc_workqueue("pinring_%s_%u", WQ_UNBOUND | WQ_HIGHPRI, PINRING_USER_WORKERS,
-			       what, from_kuid(&init_user_ns, current_uid()));
+	return alloc_workqueue("pinring_%s_%u", WQ_UNBOUND | WQ_HIGHPRI, workers, what,
+			       from_kuid(&init_user_ns, current_uid()));
 }
 
 /* Under pinring_users_mutex. */
@@ -42,18 +47,23 @@ static struct pinring_user *pinring_user_new(void)
 
 	if (!user)
 		return NULL;
-	user->pin_wq = pinring_user_queue("pin");
+	user->pin_wq = pinring_user_queue("pin", PINRING_USER_WORKERS);
 	if (!user->pin_wq)
 		goto free;
-	user->reap_wq = pinring_user_queue("reap");
+	user->reap_wq = pinring_user_queue("reap", PINRING_USER_WORKERS);
 	if (!user->reap_wq)
 		goto destroy_pin_wq;
+	user->notify_wq = pinring_user_queue("notify", PINRING_USER_TELLERS);
+	if (!user->notify_wq)
+		goto destroy_reap_wq;
 	/* The caller has a file open. */
 	__module_get(THIS_MODULE);
 	user->account = get_uid(current_user());
 	list_add(&user->link, &pinring_users);
 	return user;
 
+destroy_reap_wq:
+	destroy_workqueue(user->reap_wq);
 destroy_pin_wq:
 	destroy_workqueue(user->pin_wq);
 free:
@@ -99,6 +109,7 @@ void pinring_user_put(struct pinring_user *user)
 		return;
 	destroy_workqueue(user->pin_wq);
 	destroy_workqueue(user->reap_wq);
+	destroy_workqueue(user->notify_wq);
 	free_uid(user->account);
 	kfree(user);
 	wake_up(&pinring_users_gone);
