@@ -26,6 +26,9 @@ const auto needed = support::needs{{"loop0", "sink0"}}.switches().ordinary_user(
 constexpr std::size_t KiB = 1024;
 constexpr std::size_t MiB = 1024 * KiB;
 
+constexpr auto longest_wait = 1s; // of a job, for pages that others have
+constexpr auto a_while = 300ms;   // for what must not happen
+
 /// RLIMIT_MEMLOCK as long as this lives. The hard limit stays, so that it can be raised again.
 class memlock_limit {
 public:
@@ -237,6 +240,42 @@ TEST_CASE("Jobs that are queued beyond the limit take turns") {
 
   for (const auto& cqe : ring.wait(30))
     CHECK(outcome_of(cqe) == success);
+}
+
+TEST_CASE("A job that has to wait for its pages a second time waits as long as it may once more") {
+  // To the page: with what the other ring keeps there is room for the first packet, and not for the
+  // second, which begins within a page and so has one more.
+  const auto chunk = static_cast<std::size_t>(info_of("sink0").chunk);
+  const memlock_limit low(2 * chunk);
+  const raw_ring other("loop0");
+  raw_ring ring("sink0", send_only());
+  const guarded_memory kept(chunk, 0);
+  const guarded_memory in_the_way(page_bytes(), 0);
+  const guarded_memory first(chunk, 0);
+  const guarded_memory second(chunk);
+  const pinring_iovec packets[] = {make_piece(first.data()), make_piece(second.data())};
+  board sink0("sink0");
+  sink0.hold_send();
+  REQUIRE(try_to_register(other, 0, kept) == success);
+  REQUIRE(try_to_register(other, 1, in_the_way) == success);
+
+  ring.push(make_iovec(PINRING_OP_SEND, packets, 1, PINRING_SQE_SPLIT));
+  REQUIRE(ring.submit().submitted == 1);
+  const auto since = clock::now();
+  REQUIRE(other.remove_at(1, PINRING_BUFFER_WAIT) == success);
+  REQUIRE(wait_until([&] { return sink0.bds_in_use_send() > 0; }));
+  // Its first wait is over, and its first packet takes longer than any wait may.
+  REQUIRE(wait_until([&] { return clock::now() > since + longest_wait; }));
+  sink0.hold_send(false);
+  REQUIRE(
+      wait_until([&] { return ring.cq_ready() || try_to_register(other, 1, in_the_way).good(); }));
+  // The first packet's pages are given back; the second one waits.
+  CHECK_FALSE(wait_until([&] { return ring.cq_ready() > 0; }, a_while));
+  REQUIRE(other.remove_at(0, PINRING_BUFFER_WAIT) == success);
+
+  const auto cqe = ring.wait(1).front();
+  CHECK(outcome_of(cqe) == success);
+  CHECK(cqe.bytes == 2 * chunk);
 }
 
 TEST_CASE("Huge pages are charged by their size, once") {
