@@ -80,6 +80,7 @@ enum sim_dir {
  * @max_bd_bytes: longest BD
  * @batch_receive: receives complete in xilinx_dma's batch manner
  * @shadow: its port is not cache coherent, see shadow.c
+ * @line: bytes that its node says a cache line has, if not what it has
  */
 struct sim_board_info {
 	const char *label;
@@ -90,6 +91,7 @@ struct sim_board_info {
 	u32 max_bd_bytes;
 	bool batch_receive;
 	bool shadow;
+	u32 line;
 };
 
 /* A piece of memory of a descriptor */

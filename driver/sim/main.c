@@ -77,6 +77,14 @@ static const struct sim_board_info sim_boards[] = {
 		.max_seg_bytes = SZ_64K,
 		.max_bd_bytes = SIM_MAX_BD,
 		.shadow = true,
+	}, {
+		.label = "lines0",
+		.kind = SIM_LOOP,
+		.bds = 255,
+		.max_seg_bytes = SZ_64K,
+		.max_bd_bytes = SIM_MAX_BD,
+		.shadow = true,
+		.line = PAGE_SIZE,
 	},
 };
 
@@ -116,7 +124,7 @@ static struct platform_device *sim_add_consumer(int id)
 					info->max_bd_bytes);
 	if (info->shadow)
 		props[n++] = PROPERTY_ENTRY_U32("pinring,cache-line",
-						sim_cache_line());
+						info->line ?: sim_cache_line());
 	if (sim_has_send(info)) {
 		names[nr_names++] = "tx";
 		props[n++] = PROPERTY_ENTRY_U32("pinring,send-bds", info->bds);
