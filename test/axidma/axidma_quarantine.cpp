@@ -7,7 +7,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "delays.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -34,6 +36,18 @@ bool reset(const char* device) {
   const auto node = std::filesystem::path(device_path(device)).filename();
   std::ofstream out("/sys/class/misc" / node / "reset");
   return static_cast<bool>(out << 1 << std::flush);
+}
+
+/// A receive whose engine does not stop when the deadline has come: in quarantine when this
+/// returns, as the ring is closed.
+void lose_to_engine(std::span<std::byte> in) {
+  raw_ring ring("loop1");
+  board loop1("loop1");
+  loop1.hold_recv().stuck_reset().stuck_halt_recv();
+  ring.push(within(make_recv(in, 1), 200ms));
+  REQUIRE(ring.submit().submitted == 1);
+  REQUIRE(outcome_of(ring.wait(1, 60s).front()) == outcome{ENODEV});
+  REQUIRE((ring.info().flags & PINRING_INFO_DEAD) != 0);
 }
 
 } // namespace
@@ -131,6 +145,32 @@ TEST_CASE("Memory that a reset has freed is not kept by a stop that fails later"
 
   REQUIRE(reset("loop1"));
   CHECK(wait_until([&] { return pinned() == 0; }));
+  CHECK_NOTHROW(prove_usable("loop1"));
+}
+
+TEST_CASE("A reset gives back what was in quarantine when the engine had stopped, and no more") {
+  const board loop1("loop1");
+  const auto granted = loop1.read("granted");
+  const guarded_memory before(bytes, 0);
+  const guarded_memory after(bytes, 0);
+  lose_to_engine(before.data());
+
+  // It has stopped after all, and nothing is given back yet, when it fails to stop once more.
+  bool good = false;
+  std::jthread resetter;
+  stalled_call give_back("pinring_quarantine_end");
+  resetter = std::jthread([&] { good = reset("loop1"); });
+  REQUIRE(wait_until([&] { return give_back.reached(); }));
+  lose_to_engine(after.data());
+  give_back.let_go();
+  resetter.join();
+  REQUIRE(good);
+  REQUIRE(driver_counter("loop1", "quarantined_pages") == 1);
+  CHECK(loop1.read("granted") == granted + 1);
+
+  CHECK(reset("loop1"));
+  CHECK(loop1.read("granted") == granted);
+  CHECK(pins_become_balanced());
   CHECK_NOTHROW(prove_usable("loop1"));
 }
 

@@ -82,4 +82,8 @@ void model_grants_add(struct model_board *board);
 void model_grants_remove(struct model_board *board);
 bool model_grants_known(void);
 
+/* delay.c */
+void model_delay_init(struct dentry *root);
+void model_delay_exit(void);
+
 #endif /* PINRING_MODEL_INTERNAL_H */

@@ -8,6 +8,8 @@
  *	granted		ranges that are mapped for it now
  *	shutdown	written to: the shutdown method of the engine's client is
  *			called, as on the way to a reboot
+ *
+ * What is for all boards is beside their folders: see delay.c.
  */
 #include <linux/err.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -219,11 +221,13 @@ static int __init model_init(void)
 	int ret;
 
 	model_root = debugfs_create_dir("pinring_model", NULL);
+	model_delay_init(model_root);
 	model_grants_init();
 	ret = platform_driver_register(&model_driver);
 	if (ret) {
 		model_grants_exit();
 		debugfs_remove(model_root);
+		model_delay_exit();
 	}
 	return ret;
 }
@@ -234,6 +238,7 @@ static void __exit model_exit(void)
 	platform_driver_unregister(&model_driver);
 	model_grants_exit();
 	debugfs_remove(model_root);
+	model_delay_exit();
 }
 module_exit(model_exit);
 
