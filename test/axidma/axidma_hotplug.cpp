@@ -5,12 +5,12 @@
 
 #include <atomic>
 #include <fstream>
-#include <sched.h>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <unistd.h>
 
+#include "cpus.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -46,21 +46,6 @@ public:
   }
 };
 
-/// A CPU that comes back does not get its interrupts back.
-void give_interrupts_to_cpu1() {
-  std::ifstream table("/proc/interrupts");
-  for (std::string line; std::getline(table, line);)
-    if (line.find("xilinx-dma-controller") != std::string::npos)
-      (void)write("/proc/irq/" + std::to_string(std::stoul(line)) + "/smp_affinity", "2");
-}
-
-void stay_on_cpu0() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(0, &set);
-  REQUIRE(::sched_setaffinity(0, sizeof(set), &set) == 0);
-}
-
 } // namespace
 
 TEST_CASE("A CPU that goes offline takes no BDs with it") {
@@ -72,7 +57,7 @@ TEST_CASE("A CPU that goes offline takes no BDs with it") {
   const guarded_memory memory(pieces * apart_bytes);
   const auto list = pieces_apart(memory.data());
   const cpu1 other;
-  stay_on_cpu0();
+  const on_cpu first(0);
 
   std::atomic<std::uint64_t> sent = 0;
   std::atomic<std::uint64_t> failed = 0;
@@ -91,7 +76,8 @@ TEST_CASE("A CPU that goes offline takes no BDs with it") {
 
   bool moves = true;
   for (int round = 0; round < 40 && moves; ++round) {
-    give_interrupts_to_cpu1();
+    // A CPU that comes back does not get its interrupts back.
+    give_interrupts_to(1);
     const auto before = sent.load();
     moves = wait_until([&] { return sent > before + 2; });
     other.set_online(false);

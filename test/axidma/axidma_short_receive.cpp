@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpus.hpp"
+#include "delays.hpp"
 #include "raw_client.hpp"
+#include "support/binding.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -20,7 +23,7 @@ using namespace support;
 namespace {
 
 const auto needed =
-    support::needs{{"loop0", "loop1", "tiny0"}}.model().module(raw_client::module).root();
+    support::needs{{"loop0", "loop1", "tiny0", "sink0"}}.model().module(raw_client::module).root();
 
 constexpr auto a_while = 500ms; // for what must not happen
 constexpr std::size_t piece = 4096;
@@ -460,6 +463,33 @@ TEST_CASE("Sends whose interrupt is lost are an error, not silence") {
   CHECK(result.sent.flags == 0);
   CHECK(result.received.result == 0);
   CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE("A send is not taken for a forgotten one while the handler of its interrupt is at it") {
+  constexpr auto many_looks = 1000ms; // the driver looks ten times
+  // The handler has CPU 1 for itself: CPU 0 may be the one that counts the time. The looks are on
+  // the CPU from which the channel was started, which must not be idle: another would look after
+  // its timers. Bound anew, as a look that is on its way already may be anywhere.
+  binding sink0("sink0");
+  sink0.unbind();
+  sink0.bind();
+  give_interrupts_to(1);
+  const on_cpu first(0);
+  ring_options options;
+  options.directions = PINRING_DIR_SEND;
+  raw_ring ring("sink0", options);
+  const auto recoveries = driver_counter("sink0", "recoveries");
+  const guarded_memory out(1000);
+  const late_handler handler(many_looks);
+
+  ring.push(make_send(out.data(), 1));
+  REQUIRE(ring.submit().submitted == 1);
+  const auto end = clock::now() + patience;
+  while (!ring.cq_ready() && clock::now() < end) {
+  }
+  CHECK(outcome_of(ring.wait(1).front()) == success);
+  CHECK(driver_counter("sink0", "recoveries") == recoveries);
+  give_interrupts_to(0);
 }
 
 TEST_CASE("A receive that waits is not taken for one that was forgotten") {
