@@ -355,7 +355,7 @@ void pinring_part_release(struct pinring_part *part)
 	if (part->quarantined) {
 		pinring_quarantine_part(part);
 		pinring_stage_forget(&part->stage);
-		/* Not earlier: after a reset all is given back at once, by the provider's device. */
+		/* Not earlier: a reset gives back all at once, by the provider's device. */
 		pinring_part_drop(part);
 	}
 	pinring_part_free_sg(part);
