@@ -78,7 +78,7 @@ class Case(unittest.TestCase):
 
     # ---- assertions ----------------------------------------------------------
 
-    def wait(self, happened: Callable[[], object], what: str, *, limit: int = 20_000_000) -> int:
+    def wait(self, happened: Callable[[], object], what: str, *, limit: int = 2_000_000) -> int:
         return self.machine.wait(happened, what, limit=limit)
 
     def pass_time(self, nanoseconds: int = 1_000_000) -> None:

@@ -278,7 +278,7 @@ class Machine:
 
     # ---- time ----------------------------------------------------------------
 
-    def wait(self, happened: Callable[[], object], what: str, *, limit: int = 20_000_000) -> int:
+    def wait(self, happened: Callable[[], object], what: str, *, limit: int = 2_000_000) -> int:
         """Goes from timer to timer until it has happened; the time that it is then.
 
         A limit is in nanoseconds of virtual time; how long it takes here doesn't matter.
