@@ -28,6 +28,7 @@
  * the packet before it.
  */
 #include <linux/dma-mapping.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -37,7 +38,10 @@
 #define PINRING_PREP_RETRY	msecs_to_jiffies(10)
 #define PINRING_PREP_FAILURES	100
 
-/* Before the first recovery on account of a refusal; twice as long for each further one. */
+/*
+ * Before the first recovery on account of a refusal; twice as long for each further
+ * one that is counted.
+ */
 #define PINRING_REFUSED_MS	10
 
 /* ---- parts that wait, under device->lock ---- */
@@ -326,18 +330,25 @@ static void pinring_channel_put_back(struct pinring_channel *channel, struct pin
  * The provider refused a descriptor, after a reset that failed. It neither has
  * it nor frees it (xilinx_dma_tx_submit()): its BDs are lost until the channel
  * is released. The part waits for the recovery that this asks for, each time a
- * while later: see pinring_channel_hopeless().
+ * while later: see pinring_channel_hopeless(). A recovery may come sooner, as the
+ * close of any ring asks for one: what is refused then says nothing new.
  */
 static void pinring_channel_refused(struct pinring_channel *channel, struct pinring_part *part)
 {
 	struct pinring_device *pdev = channel->pdev;
-	unsigned long delay = msecs_to_jiffies(PINRING_REFUSED_MS << channel->refusals++);
+	unsigned int doublings = min(channel->refusals, PINRING_REFUSALS);
+	unsigned long now = jiffies;
+
+	if (!channel->refusals || time_after_eq(now, channel->refused_until)) {
+		channel->refused_until = now + msecs_to_jiffies(PINRING_REFUSED_MS << doublings);
+		channel->refusals++;
+	}
 
 	spin_lock_irq(&pdev->lock);
 	pinring_channel_give_back(part, 0);
 	channel->halted = true;
 	if (!pdev->dead)
-		queue_delayed_work(pinring_wq, &pdev->recover_work, delay);
+		queue_delayed_work(pinring_wq, &pdev->recover_work, channel->refused_until - now);
 	spin_unlock_irq(&pdev->lock);
 }
 

@@ -83,6 +83,9 @@
 #define PINRING_MAX_JOB_BYTES	BIT_ULL(40)
 #define PINRING_MAX_BUFFER_BYTES BIT_ULL(30)
 
+/* In a row, each counted after a while, before the device is given up: 2.6 s. */
+#define PINRING_REFUSALS	8U
+
 /* Entries of a part's scatterlist that need no allocation. */
 #define PINRING_INLINE_SG	4
 
@@ -202,7 +205,8 @@ struct pinring_channel {
 	struct mutex mutex;		/* prep to issue */
 	struct delayed_work pump_work;
 	unsigned int prep_failures;	/* under mutex */
-	unsigned int refusals;		/* under mutex: in a row, each with a recovery */
+	unsigned int refusals;		/* under mutex: in a row, each after a while */
+	unsigned long refused_until;	/* under mutex, in jiffies: the end of that while */
 	struct pinring_fence __percpu *fence;
 
 	/* under device->lock */

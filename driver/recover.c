@@ -20,14 +20,12 @@
  * parts are issued the hardware is asked now and then whether it has halted,
  * or is idle though nobody was told that it is done.
  */
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 
 #include "internal.h"
 
 #define PINRING_WATCH_PERIOD	msecs_to_jiffies(100)
-
-/* Refusals in a row, with a recovery after each, before the device is given up: 1.3 s. */
-#define PINRING_REFUSALS	8
 
 /* Under device->lock: why a part that the provider has must end, or 0. */
 static int pinring_part_fault(const struct pinring_part *part, u64 now)
@@ -87,7 +85,7 @@ static void pinring_device_dead(struct pinring_device *pdev)
 /* Under channel->mutex: the provider takes nothing, recovery after recovery. */
 static bool pinring_channel_hopeless(const struct pinring_channel *channel)
 {
-	if (channel->refusals < PINRING_REFUSALS)
+	if (channel->refusals < PINRING_REFUSALS || time_before(jiffies, channel->refused_until))
 		return false;
 	dev_err(channel->pdev->dev, "the provider refuses what is %s: the device is dead\n",
 		channel->dir == PINRING_SEND ? "sent" : "received");

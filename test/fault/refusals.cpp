@@ -9,6 +9,7 @@
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/proof.hpp"
 #include "support/raw_ring.hpp"
 #include "support/vmstat.hpp"
 
@@ -56,6 +57,21 @@ TEST_CASE("What the provider refuses has not started, and can be withdrawn") {
   // What is sent before it is lost in it.
   REQUIRE(wait_until([&] { return driver_counter("loop0", "recoveries") > recoveries; }));
   CHECK_NOTHROW(prove_usable(ring));
+}
+
+TEST_CASE(
+    "Rings that are closed while the provider refuses do not make the device dead any sooner") {
+  board loop0("loop0");
+  const guarded_memory out(bytes);
+  loop0.refuse_submits(10); // a device is given up for eight, if each has had its time
+  while (loop0.read("refuse_submits") != 0) {
+    raw_ring ring("loop0");
+    ring.push(make_send(out.data(), 1));
+    REQUIRE(ring.submit().submitted == 1);
+  }
+
+  CHECK((info_of("loop0").flags & PINRING_INFO_DEAD) == 0);
+  CHECK_NOTHROW(prove_survived("loop0"));
 }
 
 TEST_CASE("A provider that refuses for ever makes its device dead, and no other one") {
