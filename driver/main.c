@@ -21,8 +21,8 @@
 #include "internal.h"
 
 static unsigned int send_deadline_ms = 10000;
-module_param(send_deadline_ms, uint, 0444);
-MODULE_PARM_DESC(send_deadline_ms, "deadline of a send that names none, in ms (default 10000)");
+module_param(send_deadline_ms, uint, 0644);
+MODULE_PARM_DESC(send_deadline_ms, "how long a send that names no deadline may be without progress, in ms; 0: for ever (default 10000)");
 
 struct workqueue_struct *pinring_wq;
 static DEFINE_IDA(pinring_ids);
@@ -138,7 +138,8 @@ static void pinring_device_facts(struct pinring_device *pdev)
 	info->send_bds = send->dma ? send->bds : 0;
 	info->recv_bds = recv->dma ? recv->bds : 0;
 	info->chunk = pinring_chunk(pdev);
-	info->send_deadline_ns = (u64)send_deadline_ms * NSEC_PER_MSEC;
+	/* Root may be writing to it. */
+	info->send_deadline_ns = (u64)READ_ONCE(send_deadline_ms) * NSEC_PER_MSEC;
 	info->max_job_bytes = PINRING_MAX_JOB_BYTES;
 	info->max_buffer_bytes = PINRING_MAX_BUFFER_BYTES;
 	info->max_iov = PINRING_MAX_IOV;

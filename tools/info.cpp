@@ -133,8 +133,10 @@ void print_facts(const dma::device_info& i) {
   print_line("short receives", i.exact_short ? "exact, over several BDs too"
                                              : "exact, in one BD or by way of a copy");
   print_line("patience",
-             fmt::format("a send that names no deadline ends after {:.3g} s without progress",
-                         std::chrono::duration<double>{i.send_deadline}.count()));
+             i.send_deadline == std::chrono::nanoseconds::max()
+                 ? "a send that names no deadline is waited for, however long it takes"
+                 : fmt::format("a send that names no deadline ends after {:.3g} s without progress",
+                               std::chrono::duration<double>{i.send_deadline}.count()));
 }
 
 void print_limits(const dma::device_info& i) {

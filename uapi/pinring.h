@@ -158,7 +158,8 @@
  *	cut into packets of this length. The same for both directions.
  * @send_deadline_ns: patience with a send that names no deadline: it ends
  *	when, since it was submitted, the send channel has completed no packet
- *	for this long. A long job that moves on is left alone.
+ *	for this long. A long job that moves on is left alone. 0: it never ends
+ *	by itself.
  * @max_job_bytes: longest job of one SQE.
  * @max_buffer_bytes: longest registered buffer.
  * @max_iov: most pieces of one PINRING_SQE_IOVEC job.

@@ -157,7 +157,7 @@ device_info decode(const pinring_info& info, std::string path) {
   d.send_bds = info.send_bds;
   d.receive_bds = info.recv_bds;
   d.chunk = info.chunk;
-  d.send_deadline = info.send_deadline_ns > INT64_MAX
+  d.send_deadline = info.send_deadline_ns == 0 || info.send_deadline_ns > INT64_MAX
                         ? std::chrono::nanoseconds::max()
                         : std::chrono::nanoseconds{info.send_deadline_ns};
   d.max_job_bytes = info.max_job_bytes;

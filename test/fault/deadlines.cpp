@@ -69,36 +69,6 @@ TEST_CASE("A send whose completion is dropped ends with ETIMEDOUT at its deadlin
   CHECK_NOTHROW(prove_usable(ring));
 }
 
-TEST_CASE("A send that names no deadline ends when its channel makes no progress for INFO's time") {
-  raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  board sink0("sink0");
-  const guarded_memory memory(bytes);
-  sink0.hold_send();
-  const auto start = clock::now();
-
-  CHECK(outcome_of(ring.run(make_send(memory.data(), 1))) == outcome{ETIMEDOUT});
-  CHECK(clock::now() - start >= std::chrono::nanoseconds(ring.info().send_deadline_ns));
-  sink0.hold_send(false);
-  CHECK_NOTHROW(prove_usable(ring));
-}
-
-TEST_CASE("A send that names no deadline may take longer than INFO's time as long as it moves on") {
-  raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
-  board sink0("sink0");
-  const auto info = ring.info();
-  const auto seconds = info.send_deadline_ns / 1'000'000'000 + 1;
-  const guarded_memory memory(seconds * info.chunk);
-  sink0.rate_bytes_per_s(info.chunk); // one packet a second
-  const auto start = clock::now();
-
-  ring.push(make_send(memory.data(), 1, PINRING_SQE_SPLIT));
-  REQUIRE(ring.submit().submitted == 1);
-  const auto cqe = ring.wait(1, patience + std::chrono::seconds(seconds)).front();
-  CHECK(outcome_of(cqe) == success);
-  CHECK(cqe.bytes == memory.size());
-  CHECK(clock::now() - start > std::chrono::nanoseconds(info.send_deadline_ns));
-}
-
 TEST_CASE("A send that names a deadline ends at it, though it moves on") {
   raw_ring ring("sink0", claiming(PINRING_DIR_SEND));
   board sink0("sink0");

@@ -146,4 +146,6 @@ TEST_CASE("a device's facts are decoded whole") {
   CHECK(d.receive_alignment == 8);
   CHECK(d.chunk == 254 * 4096);
   CHECK(d.send_deadline == std::chrono::nanoseconds::max());
+  i.send_deadline_ns = 0; // for ever, too
+  CHECK(dma::detail::decode(i, "").send_deadline == std::chrono::nanoseconds::max());
 }

@@ -88,7 +88,7 @@ struct device_info {
   /// split into packets of this length.
   std::uint64_t chunk = 0;
   std::chrono::nanoseconds
-      send_deadline{};                ///< patience with a send that names none: without progress
+      send_deadline{}; ///< patience with a send that names none: without progress; max(): for ever
   std::uint64_t max_job_bytes = 0;    ///< longest job
   std::uint64_t max_buffer_bytes = 0; ///< longest registered buffer
   std::uint32_t max_pieces = 0;       ///< most pieces of one job
