@@ -22,6 +22,8 @@ class Arch:
     console: str
     control: str
     output: str
+    # For the kernel's command line.
+    words: str
 
     @property
     def foreign(self) -> bool:
@@ -41,6 +43,7 @@ AMD64 = Arch(
     console="ttyS0",
     control="ttyS1",
     output="ttyS2",
+    words="",
 )
 
 ARM64 = Arch(
@@ -56,6 +59,9 @@ ARM64 = Arch(
     console="ttyAMA0",
     control="ttyS0",
     output="ttyS1",
+    # mitigations=off says nothing to what KASLR asks for: user pages out of the kernel's tables, for
+    # which the emulator throws all translations away at every system call.
+    words="kpti=off",
 )
 
 

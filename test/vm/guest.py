@@ -302,7 +302,7 @@ def command(machine: Machine, kernel: Kernel, initramfs: Path, cmdline: str, kvm
     return [machine.program, "-machine", arch.machine, "-accel", accel, "-cpu", cpu, "-smp", str(CPUS),
             "-m", machine.memory, "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
             "-no-reboot", *machine.devices, "-kernel", str(kernel.image), "-initrd", str(initramfs),
-            "-append", " ".join((f"console={arch.console}", *KERNEL_WORDS, cmdline)).strip()]
+            "-append", " ".join((f"console={arch.console}", *KERNEL_WORDS, arch.words, cmdline)).strip()]
 
 
 @contextlib.contextmanager
