@@ -22,7 +22,7 @@ class Program:
     reload: bool = False  # wants modules that nobody has used yet
     cmdline: str = ""  # further words for the kernel: a boot of its own
     tiers: tuple[str, ...] = ("stock", "axidma", "sanitised")
-    keeps_pins: bool = False  # pages stay pinned for good, as they have to; a boot of its own
+    keeps_pins: bool = False  # pages stay pinned for good, as they have to: the last of its boot
 
 
 KINDS = {"name": str, "deadline": int, "user": str, "args": str, "smoke": bool, "smoke_on": list,

@@ -11,6 +11,7 @@ from .gate import Pins, complaints
 from .guest import clean
 from .paths import ROOT
 from .programs import Program, read
+from .suite import dealt
 from .tier import boards
 
 
@@ -124,6 +125,14 @@ class ProgramsTest(unittest.TestCase):
     def test_no_two_lines_of_the_report_have_one_name(self) -> None:
         runs = [(program.name, program.cmdline) for program in read()]
         self.assertEqual(len(set(runs)), len(runs))
+
+
+class BootsTest(unittest.TestCase):
+    """Which programs share a guest."""
+
+    def test_what_leaves_pages_pinned_is_the_last_of_a_boot(self) -> None:
+        listed = [Program("keeps", 30, keeps_pins=True), Program("first", 10), Program("second", 20)]
+        self.assertEqual([program.name for hand in dealt(listed) for program in hand], ["first", "second", "keeps"])
 
 
 class GuardsTest(unittest.TestCase):

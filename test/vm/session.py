@@ -67,22 +67,31 @@ class Session:
                 if not self._loaded(log):
                     return self._not_run(queue, "the modules did not load")
                 self.pins = Pins(*guest.pins())
-                while queue:
+                while queue and not queue[0].keeps_pins:
                     program, queue = queue[0], queue[1:]
                     if not self._program(guest, program):
                         return queue
-                    if program.keeps_pins:
-                        guest.power_off()
-                        return queue
-                self._unload(guest)
+                unloaded = self._unload(guest)
                 self._leaks(guest)
+                if queue and not unloaded:
+                    return self._not_run(queue, "the modules can't be unloaded")
+                if queue:
+                    program, queue = queue[0], queue[1:]
+                    self._last(guest, program)
                 if self.check_judge:
                     self._judge_the_judge(guest)
                 else:
                     guest.power_off()
         except GuestDied as death:
             return self._not_run(queue, str(death))
-        return []
+        return queue
+
+    def _last(self, guest: Guest, program: Program) -> None:
+        """What leaves pages pinned: after it nothing can be unloaded, or counted."""
+        if (said := guest.load()) != "ok":
+            self.report.bad(self._name(program.name), None, f"the modules can't be reloaded: {said}")
+        else:
+            self._program(guest, program)
 
     def _not_run(self, queue: list[Program], reason: str) -> list[Program]:
         for program in queue:
@@ -100,7 +109,7 @@ class Session:
             self.report.bad(self._name("load the modules"), None, first_words((failed + found)[0]), "\n".join(log))
         return not failed
 
-    def _unload(self, guest: Guest) -> None:
+    def _unload(self, guest: Guest) -> bool:
         """A module that is still held, or complains on its way out, has lost count of something."""
         started = time.monotonic()
         said = guest.unload()
@@ -112,6 +121,7 @@ class Session:
                             "\n".join(log))
         else:
             self.report.good(self._name("unload the modules"), seconds)
+        return said == "ok"
 
     def _leaks(self, guest: Guest) -> None:
         """What the kernel's own search for lost memory finds, where the kernel has it."""

@@ -177,12 +177,13 @@ def _programs(report: Report, where: Tier, wanted: list[Program], everything: bo
     return files
 
 
-def _dealt(programs_of_kind: list[Program]) -> list[list[Program]]:
-    """As few boots as may be, of about the same length, each in the order of the list."""
+def dealt(programs_of_kind: list[Program]) -> list[list[Program]]:
+    """As few boots as may be, of about the same length, each in the order of the list: what leaves
+    pages pinned is its last one, so that what comes before it can end with unloading."""
     hands: list[list[Program]] = [[] for _ in range(-(-len(programs_of_kind) // PER_BOOT))]
     for program in sorted(programs_of_kind, key=lambda program: -program.deadline):
         min(hands, key=_patience).append(program)
-    return [sorted(hand, key=programs_of_kind.index) for hand in hands]
+    return [sorted(hand, key=lambda program: (program.keeps_pins, programs_of_kind.index(program))) for hand in hands]
 
 
 def _patience(group: list[Program]) -> float:
@@ -219,13 +220,11 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
             for program in of_this:
                 report.bad(f"{program.name} ({where.label(kernel)})", None, "no modules for this kernel")
             continue
-        # What leaves pages pinned has a boot to itself, so that the others' can end with unloading.
-        kinds = sorted({(program.cmdline, program.keeps_pins) for program in of_this})
-        for kind in kinds:
-            groups = _dealt([program for program in of_this if (program.cmdline, program.keeps_pins) == kind])
+        for cmdline in sorted({program.cmdline for program in of_this}):
+            groups = dealt([program for program in of_this if program.cmdline == cmdline])
             for group in groups:
-                check_judge = (everything and number == 0 and group is groups[0] and kind == ("", False) and
-                               where.name == "stock")
+                check_judge = (everything and number == 0 and group is groups[0] and not cmdline and
+                               where.name == "stock" and not group[-1].keeps_pins)
                 boots.append(Boot(where.patience * _patience(group), functools.partial(
                     _boot, where, kernel, group, modules_of_this, files, space, report, args, check_judge,
                     number=len(boots))))
