@@ -119,6 +119,8 @@ class Bench:
                 verdict = self.judge(session, guest, guard)
                 if verdict.kind == "pass":
                     good.append(guard)
+                elif verdict.kind == "skip":
+                    self.report.skip(f"{guard.name} ({self.label})", verdict.remark)
                 else:
                     self.report.bad(f"{guard.name} ({self.label})", verdict.seconds,
                                     f"with the guard: {verdict.kind} {verdict.remark}", verdict.detail)
