@@ -217,9 +217,10 @@ TEST_CASE("Pieces whose sum overflows are EFAULT, as one of them must wrap aroun
 TEST_CASE("Pieces that together are longer than the longest job are EINVAL") {
   raw_ring ring("loop0");
   // Far from the end of the address space, so that each piece could be there.
-  constexpr auto base = 1ULL << 40;
-  const auto half = ring.info().max_job_bytes / 2;
-  const std::vector<pinring_iovec> list{{base, half}, {base, half + 1}};
+  constexpr auto base = 1ULL << 37;
+  const auto quarter = ring.info().max_job_bytes / 4;
+  const std::vector<pinring_iovec> list{
+      {base, quarter}, {base, quarter}, {base, quarter}, {base, quarter + 1}};
 
   auto rows = list_both_ways("too long together", list, EINVAL);
   for (auto& row : rows)
