@@ -15,6 +15,7 @@
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/pace.hpp"
 #include "support/pattern.hpp"
 #include "support/scattered_pages.hpp"
 #include "support/vmstat.hpp"
@@ -166,7 +167,7 @@ TEST_CASE("A mixed run breaks no rule of the IP, and touches no memory that is n
   const violations watch(device);
   {
     raw_ring ring(device);
-    for (int round = 0; round < 3; ++round) {
+    for (std::size_t round = 0; round < paced(4); ++round) {
       loop_all(ring);
       list_of_pieces(ring);
       refused_jobs(ring);

@@ -11,6 +11,7 @@
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/pace.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
 
@@ -134,12 +135,12 @@ TEST_CASE("The largest ring can be filled in one go") {
 }
 
 TEST_CASE("More than the BD pool holds is handed over little by little") {
-  check_batch("tiny0", 100, 3001);
-  check_batch("tiny0", 40, info_of("tiny0").chunk);
+  check_batch("tiny0", paced(100), 3001);
+  check_batch("tiny0", paced(40), info_of("tiny0").chunk);
 }
 
 TEST_CASE("Jobs that together are far more than the memlock limit take turns") {
-  check_batch("loop0", 30, info_of("loop0").chunk);
+  check_batch("loop0", 16, info_of("loop0").chunk);
 }
 
 TEST_CASE("Sends that come before their receives wait in the stream") {
@@ -158,7 +159,7 @@ TEST_CASE("Sends that come before their receives wait in the stream") {
 
 TEST_CASE("Submitting and reaping overlap for a long time") {
   raw_ring ring("loop0");
-  constexpr std::size_t total = 2000;
+  const std::size_t total = paced(2000);
   const packets batch(total, 301);
   std::size_t pushed = 0;
   std::size_t reaped = 0;

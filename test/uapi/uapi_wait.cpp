@@ -13,6 +13,7 @@
 #include "pending_receive.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/pace.hpp"
 #include "support/raw_ring.hpp"
 
 using namespace support;
@@ -233,7 +234,7 @@ TEST_CASE("Transfers in a storm of signals lose nothing") {
   const guarded_memory in(3000);
   const alarm_storm storm(3ms, 0);
 
-  for (std::uint64_t round = 0; round < 100; ++round) {
+  for (std::uint64_t round = 0; round < paced(100); ++round) {
     fill_pattern(out.data(), round);
     REQUIRE(loop(ring, out.data(), in.data()).moved(3000));
     REQUIRE(pattern_mismatch(in.data(), round) == std::nullopt);
@@ -269,7 +270,7 @@ TEST_CASE("SQEs that change while they are read harm nobody, and each gets one c
 
   std::uint64_t submitted = 0;
   std::uint64_t completed = 0;
-  for (int round = 0; round < 200; ++round) {
+  for (std::size_t round = 0; round < paced(200); ++round) {
     for (std::uint32_t i = 0; i < ring.layout().sq_entries / 2; ++i)
       ring.push(make_send(memory.data(), 0));
     submitted += ring.submit().submitted;
@@ -286,7 +287,7 @@ TEST_CASE("SQEs that change while they are read harm nobody, and each gets one c
 
 TEST_CASE("Several threads that enter at once consume each SQE once") {
   raw_ring ring("loop0");
-  constexpr std::uint64_t rounds = 50;
+  const std::uint64_t rounds = paced(50);
   std::atomic<std::uint64_t> consumed = 0;
 
   for (std::uint64_t round = 0; round < rounds; ++round) {
