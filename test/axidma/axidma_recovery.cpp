@@ -171,10 +171,10 @@ TEST_CASE(
   const violations watch("loop0");
   raw_ring ring("loop0");
   const auto chunk = ring.info().chunk;
+  const scattered_pages out(3 * chunk);
+  const scattered_pages in(3 * chunk);
   for (int round = 0; round < 15; ++round) {
     CAPTURE(round);
-    const scattered_pages out(3 * chunk);
-    const scattered_pages in(3 * chunk);
     const auto deadline = std::chrono::milliseconds(1 + 3 * round);
     ring.push(within(make_recv(in.data(), 1, PINRING_SQE_SPLIT), deadline))
         .push(within(make_send(out.data(), 2, PINRING_SQE_SPLIT), deadline));
@@ -182,11 +182,11 @@ TEST_CASE(
     REQUIRE(ring.wait(2).size() == 2);
   }
   // The BDs are still chained in the order in which they are used.
-  const scattered_pages out(chunk);
-  const scattered_pages in(chunk);
-  fill_pattern(out.data(), 9);
-  REQUIRE(loop(ring, out.data(), in.data()).moved(chunk));
-  CHECK(pattern_mismatch(in.data(), 9) == std::nullopt);
+  const auto sent = out.data().first(chunk);
+  const auto received = in.data().first(chunk);
+  fill_pattern(sent, 9);
+  REQUIRE(loop(ring, sent, received).moved(chunk));
+  CHECK(pattern_mismatch(received, 9) == std::nullopt);
   CHECK(watch.news() == "");
 }
 

@@ -24,7 +24,7 @@ using namespace support;
 const auto needed = support::needs{{"loop0", "loop1"}}.switches().root();
 
 constexpr std::uint64_t most_jobs = 100;
-constexpr std::uint64_t most_errors = 8;
+constexpr std::uint64_t most_errors = 4;
 constexpr auto longest_pause = 10ms;
 
 struct counted {

@@ -13,6 +13,7 @@
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/pace.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
 #include "support/vmstat.hpp"
@@ -221,13 +222,13 @@ TEST_CASE("A pin that other buffers leave no room for is EDQUOT in the end, and 
   CHECK(outcome_of(ring.run(make_send(packet.data(), 2))) == success);
 }
 
-TEST_CASE("64 MiB travel in both directions under 8 MiB") {
-  check_big_loop(64 * MiB);
+TEST_CASE("Many megabytes travel in both directions under 8 MiB") {
+  check_big_loop(paced(64) * MiB);
 }
 
-TEST_CASE("16 MiB travel in both directions under hardly more than two chunks") {
+TEST_CASE("Many chunks travel in both directions under hardly more than two of them") {
   const memlock_limit low(2 * info_of("loop0").chunk + 4 * page_bytes());
-  check_big_loop(16 * MiB);
+  check_big_loop(paced(32) * MiB);
 }
 
 TEST_CASE("Jobs that are queued beyond the limit take turns") {

@@ -20,6 +20,7 @@
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
 #include "support/needs.hpp"
+#include "support/pace.hpp"
 #include "support/pattern.hpp"
 #include "support/raw_ring.hpp"
 #include "support/vmstat.hpp"
@@ -50,11 +51,11 @@ raw_ring ring_when_free(const char* device) {
 }
 
 /// 0 when this many loops all brought back what was sent; otherwise what was wrong.
-int loop_many(const char* device, int rounds, std::uint64_t seed) {
+int loop_many(const char* device, std::size_t rounds, std::uint64_t seed) {
   raw_ring ring(device);
   const guarded_memory out(packet_bytes);
   const guarded_memory in(packet_bytes);
-  for (int i = 0; i < rounds; ++i) {
+  for (std::size_t i = 0; i < rounds; ++i) {
     fill_pattern(out.data(), seed);
     if (!loop(ring, out.data(), in.data()).moved(packet_bytes))
       return 1;
@@ -124,14 +125,14 @@ int exec_self(const char* test) {
 // ---------------------------------------------------------------------------- at the same time
 
 TEST_CASE("Two processes use two devices at the same time") {
-  child other([] { return loop_many("loop1", 300, 1000); });
+  child other([] { return loop_many("loop1", paced(300), 1000); });
 
-  CHECK(loop_many("loop0", 300, 5000) == 0);
+  CHECK(loop_many("loop0", paced(300), 5000) == 0);
   CHECK(other.wait() == 0);
 }
 
 TEST_CASE("One process sends what another one receives") {
-  constexpr std::uint64_t packets = 200;
+  const std::uint64_t packets = paced(200);
   shared_flag armed;
   child receiver([&] {
     raw_ring ring("loop0", claiming(PINRING_DIR_RECV));
@@ -262,7 +263,7 @@ TEST_CASE("Processes are killed at any moment of long transfers") {
   constexpr std::size_t long_bytes = 6U << 20;
   const board loop0("loop0");
 
-  for (unsigned i = 0; i < 10; ++i) {
+  for (std::size_t i = 0; i < paced(12); ++i) {
     const auto before = loop0.read("received_bytes");
     child victim([&] {
       auto ring = ring_when_free("loop0");
