@@ -11,7 +11,7 @@ from .gate import Pins, complaints
 from .guest import clean
 from .paths import ROOT
 from .programs import Program, read
-from .suite import dealt
+from .session import Work
 from .tier import boards
 
 
@@ -131,8 +131,12 @@ class BootsTest(unittest.TestCase):
     """Which programs share a guest."""
 
     def test_what_leaves_pages_pinned_is_the_last_of_a_boot(self) -> None:
-        listed = [Program("keeps", 30, keeps_pins=True), Program("first", 10), Program("second", 20)]
-        self.assertEqual([program.name for hand in dealt(listed) for program in hand], ["first", "second", "keeps"])
+        work = Work([Program("keeps", 30, keeps_pins=True), Program("short", 10), Program("long", 20)])
+        taken = [program.name for program in iter(work.take, None)]
+        self.assertEqual(taken, ["long", "short"])
+        self.assertTrue(work)
+        self.assertEqual(work.take_last().name, "keeps")
+        self.assertFalse(work)
 
 
 class GuardsTest(unittest.TestCase):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One boot of the guest as a run of tests: programs in, verdicts out."""
 
+import collections
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,32 @@ PINS_SETTLE = 3.0
 
 # Shown of what a failed program printed; all of it is in the log.
 SHOWN = 60
+
+
+class Work:
+    """Programs that run on one kernel with one command line; each is taken by one of the guests that share them."""
+
+    def __init__(self, programs: list[Program]) -> None:
+        # The longest first, so that no guest is left alone for long; what leaves pages pinned is a guest's last.
+        by_length = sorted(programs, key=lambda program: -program.deadline)
+        self._queue = collections.deque(program for program in by_length if not program.keeps_pins)
+        self._last = collections.deque(program for program in by_length if program.keeps_pins)
+
+    @staticmethod
+    def _of(queue: collections.deque[Program]) -> Program | None:
+        try:
+            return queue.popleft()
+        except IndexError:
+            return None
+
+    def take(self) -> Program | None:
+        return self._of(self._queue)
+
+    def take_last(self) -> Program | None:
+        return self._of(self._last)
+
+    def __bool__(self) -> bool:
+        return bool(self._queue or self._last)
 
 
 @dataclass
@@ -59,32 +86,31 @@ class Session:
     def _name(self, program: str) -> str:
         return f"{program} ({f'{self.tier.label(self.kernel)} {self.cmdline}'.strip()})"
 
-    def run(self, queue: list[Program]) -> list[Program]:
-        """Returns the programs that a further boot has to run."""
+    def run(self, work: Work) -> None:
+        """Until the work is done, or this guest is of no more use and another one has to go on."""
         try:
             words = f"{self.tier.cmdline} {self.cmdline}".strip()
             with booted(self.tier.machine(), self.kernel, self.initramfs, self.logs, words, self.kvm) as (guest, log):
                 if not self._loaded(log):
-                    return self._not_run(queue, "the modules did not load")
+                    return self._not_run(work, "the modules did not load")
                 self.pins = Pins(*guest.pins())
-                while queue and not queue[0].keeps_pins:
-                    program, queue = queue[0], queue[1:]
+                while program := work.take():
                     if not self._program(guest, program):
-                        return queue
+                        return None
                 unloaded = self._unload(guest)
                 self._leaks(guest)
-                if queue and not unloaded:
-                    return self._not_run(queue, "the modules can't be unloaded")
-                if queue:
-                    program, queue = queue[0], queue[1:]
+                if not unloaded:
+                    return self._not_run(work, "the modules can't be unloaded")
+                if program := work.take_last():
                     self._last(guest, program)
                 if self.check_judge:
                     self._judge_the_judge(guest)
                 else:
                     guest.power_off()
         except GuestDied as death:
-            return self._not_run(queue, str(death))
-        return queue
+            self.report.bad(self._name("guest"), None, str(death))
+            self._not_run(work, str(death))
+        return None
 
     def _last(self, guest: Guest, program: Program) -> None:
         """What leaves pages pinned: after it nothing can be unloaded, or counted."""
@@ -93,12 +119,9 @@ class Session:
         else:
             self._program(guest, program)
 
-    def _not_run(self, queue: list[Program], reason: str) -> list[Program]:
-        for program in queue:
+    def _not_run(self, work: Work, reason: str) -> None:
+        while program := work.take() or work.take_last():
             self.report.bad(self._name(program.name), None, f"not run: {reason}")
-        if not queue:
-            self.report.bad(self._name("guest"), None, reason)
-        return []
 
     # --- the modules ---
 

@@ -19,7 +19,7 @@ from .kernels import Kernel
 from .paths import ROOT
 from .programs import Program
 from .report import Failure, Report, Unavailable, say
-from .session import Session
+from .session import Session, Work
 from .tier import Tier
 from .workspace import Workspace, build_programs
 
@@ -28,15 +28,16 @@ GUEST_TESTS = ("test/uapi", "test/lib", "test/fault", "test/axidma", "test/fuzz"
 
 MODEL_DEADLINE = 300.0
 
-# Programs of one boot: guests run side by side, and the last one should not be alone for long.
-PER_BOOT = 25
+# As many programs, and a second guest helps with them.
+FOR_TWO = 12
 
 
 @dataclass(frozen=True)
 class Boot:
-    """Programs that share a guest."""
+    """A guest, and how much there is to be done by it and those that share its work."""
 
-    weight: float  # about how long it takes, beside others
+    alone: bool
+    weight: float
     run: Callable[[], None]
 
 
@@ -143,20 +144,13 @@ def _unlisted(build: meson.Build, listed: list[Program]) -> list[str]:
     return found
 
 
-def _boot(where: Tier, kernel: Kernel, group: list[Program], kos: list[Path], files: list[Path], space: Workspace,
-          report: Report, args: argparse.Namespace, check_judge: bool, number: int) -> None:
+def _boot(where: Tier, kernel: Kernel, cmdline: str, work: Work, initramfs: Path, space: Workspace, report: Report,
+          args: argparse.Namespace, check_judge: bool, number: int) -> None:
     """Run programs that share a kernel and a command line; a guest that dies is followed by another."""
-    cmdline = group[0].cmdline
-    label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {number} {cmdline}".strip())
-    # Only its own: the guest unpacks all of them before it does anything else.
-    names = {program.name for program in group}
-    initramfs = image.write(space.folder / f"initramfs-{label}", where.arch,
-                            image.Contents(modules=kos, programs=[file for file in files if file.name in names]))
-    while group:
-        group = Session(where, kernel, initramfs, space.folder / label, report, cmdline=cmdline, kvm=args.kvm,
-                        verbose=args.verbose, filters=" ".join(map(shlex.quote, args.rest)),
-                        check_judge=check_judge).run(group)
-    initramfs.unlink()
+    logs = space.folder / re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {number} {cmdline}".strip())
+    while work:
+        Session(where, kernel, initramfs, logs, report, cmdline=cmdline, kvm=args.kvm, verbose=args.verbose,
+                filters=" ".join(map(shlex.quote, args.rest)), check_judge=check_judge).run(work)
 
 
 def _programs(report: Report, where: Tier, wanted: list[Program], everything: bool, space: Workspace) -> list[Path] | None:
@@ -175,19 +169,6 @@ def _programs(report: Report, where: Tier, wanted: list[Program], everything: bo
     else:
         report.good(name, time.monotonic() - started, f"{len(files)} programs")
     return files
-
-
-def dealt(programs_of_kind: list[Program]) -> list[list[Program]]:
-    """As few boots as may be, of about the same length, each in the order of the list: what leaves
-    pages pinned is its last one, so that what comes before it can end with unloading."""
-    hands: list[list[Program]] = [[] for _ in range(-(-len(programs_of_kind) // PER_BOOT))]
-    for program in sorted(programs_of_kind, key=lambda program: -program.deadline):
-        min(hands, key=_patience).append(program)
-    return [sorted(hand, key=lambda program: (program.keeps_pins, programs_of_kind.index(program))) for hand in hands]
-
-
-def _patience(group: list[Program]) -> float:
-    return sum(program.deadline for program in group)
 
 
 def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, args: argparse.Namespace,
@@ -221,13 +202,19 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
                 report.bad(f"{program.name} ({where.label(kernel)})", None, "no modules for this kernel")
             continue
         for cmdline in sorted({program.cmdline for program in of_this}):
-            groups = dealt([program for program in of_this if program.cmdline == cmdline])
-            for group in groups:
-                check_judge = (everything and number == 0 and group is groups[0] and not cmdline and
-                               where.name == "stock" and not group[-1].keeps_pins)
-                boots.append(Boot(where.patience * _patience(group), functools.partial(
-                    _boot, where, kernel, group, modules_of_this, files, space, report, args, check_judge,
-                    number=len(boots))))
+            of_kind = [program for program in of_this if program.cmdline == cmdline]
+            names = {program.name for program in of_kind}
+            label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
+            # Only what it runs: a guest unpacks all of it before it does anything else.
+            initramfs = image.write(space.folder / f"initramfs-{label}", where.arch, image.Contents(
+                modules=modules_of_this, programs=[file for file in files if file.name in names]))
+            work = Work(of_kind)
+            guests = 2 if len(of_kind) >= FOR_TWO else 1
+            check_judge = everything and number == 0 and not cmdline and where.name == "stock"
+            for first in (True, False)[:guests]:
+                boots.append(Boot(guests == 1, where.patience * sum(program.deadline for program in of_kind),
+                                  functools.partial(_boot, where, kernel, cmdline, work, initramfs, space, report, args,
+                                                    check_judge and first, number=len(boots))))
     return boots
 
 
@@ -268,6 +255,6 @@ def test(args: argparse.Namespace) -> int:
                 boots += _tier(report, where, listed, True, args, space)
             if single and name == args.tier and name not in chosen:
                 boots += _tier(report, where, single, False, args, space)
-        # The longest first, so that no guest is left alone for long at the end.
-        side_by_side.run(boot.run for boot in sorted(boots, key=lambda boot: -boot.weight))
+        # The longest first, and those in which two take turns at the end: there no guest is left alone for long.
+        side_by_side.run(boot.run for boot in sorted(boots, key=lambda boot: (not boot.alone, -boot.weight)))
     return report.close()
