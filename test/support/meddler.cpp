@@ -60,10 +60,6 @@ meddler::meddler(const std::vector<std::string>& devices) {
     if (!board::available(name))
       continue;
     auto& made = boards_.emplace_back(name);
-    // A board turns back what it has turned: now it knows how all of them stood.
-    for (const auto& each : switches)
-      if (made.has(each.file))
-        each.set(made, made.read(each.file));
     if (made.has("enforce_grants"))
       made.enforce_grants();
   }

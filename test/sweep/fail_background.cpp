@@ -30,7 +30,7 @@ const auto needed = support::needs{{"loop0"}}.switches().root().fault_injection(
 
 constexpr const char* device = "loop0";
 constexpr unsigned far_too_many = 1000;
-constexpr auto lone = 1s;            // a job that has lost its other side ends then
+constexpr auto lone = 300ms;         // a job that has lost its other side ends then
 constexpr unsigned enough_quiet = 3; // not each time it is the same worker that has most to do
 
 unsigned total = 0;

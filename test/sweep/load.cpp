@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <sys/mman.h>
@@ -31,14 +32,24 @@ constexpr std::size_t most_offset = 256;
 constexpr std::uint64_t most_pieces = 12;
 constexpr auto wait_step = 20ms;
 
+/// Memory of both directions.
+struct sides {
+  explicit sides(std::size_t room) : out(room, 0), in(room, 0) {}
+
+  guarded_memory out;
+  guarded_memory in;
+};
+
 /// A send and the receive that gets it, with memory of their own.
 class pair {
 public:
-  explicit pair(std::size_t room) : out_(room, 0), in_(room, 0) {}
+  explicit pair(bool may_be_large = false) : may_be_large_(may_be_large) {}
+  pair(const pair&) = delete;
+  pair& operator=(const pair&) = delete;
 
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
-  [[nodiscard]] std::span<std::byte> out() const { return out_.data(); }
-  [[nodiscard]] std::span<std::byte> in() const { return in_.data(); }
+  [[nodiscard]] std::span<std::byte> out() const { return sides_->out.data(); }
+  [[nodiscard]] std::span<std::byte> in() const { return sides_->in.data(); }
 
   void begin(random_stream& random, raw_ring& ring, std::uint32_t index, const load& how);
   void completed(bool is_send, const pinring_cqe& cqe);
@@ -49,8 +60,10 @@ private:
   void mark(std::uint64_t stamp);
   [[nodiscard]] pinring_sqe job(random_stream& random, std::uint8_t opcode, std::uint32_t index);
 
-  guarded_memory out_;
-  guarded_memory in_;
+  bool may_be_large_;
+  sides small_{small_room_bytes};
+  std::optional<sides> large_; // made when it is first of use: filling it takes long
+  const sides* sides_ = &small_;
   std::array<std::vector<pinring_iovec>, 2> pieces_;
   std::size_t offset_ = 0;
   std::size_t bytes_ = 0;
@@ -82,8 +95,8 @@ std::array<std::size_t, 3> marks(std::size_t bytes) {
 void pair::mark(std::uint64_t stamp) {
   stamp_ = stamp;
   for (const auto at : marks(bytes_)) {
-    std::memcpy(out_.data().data() + offset_ + at, &stamp, sizeof(stamp));
-    std::memset(in_.data().data() + offset_ + at, 0, sizeof(stamp));
+    std::memcpy(out().data() + offset_ + at, &stamp, sizeof(stamp));
+    std::memset(in().data() + offset_ + at, 0, sizeof(stamp));
   }
 }
 
@@ -91,14 +104,14 @@ bool pair::arrived() const {
   if (!good_)
     return true;
   return std::ranges::all_of(marks(bytes_), [&](std::size_t at) {
-    return std::memcmp(in_.data().data() + offset_ + at, out_.data().data() + offset_ + at,
-                       sizeof(stamp_)) == 0;
+    return std::memcmp(in().data() + offset_ + at, out().data() + offset_ + at, sizeof(stamp_)) ==
+           0;
   });
 }
 
 pinring_sqe pair::job(random_stream& random, std::uint8_t opcode, std::uint32_t index) {
   const bool is_send = opcode == PINRING_OP_SEND;
-  const auto bytes = (is_send ? out_ : in_).data().subspan(offset_, bytes_);
+  const auto bytes = (is_send ? out() : in()).subspan(offset_, bytes_);
   const std::uint64_t user_data = index | (is_send ? send_bit : 0);
   const auto flags = is_send ? flags_ & ~PINRING_SQE_MAY_BE_SHORT : flags_;
 
@@ -116,9 +129,11 @@ void pair::begin(random_stream& random, raw_ring& ring, std::uint32_t index, con
   offset_ = random.below(most_offset);
   bytes_ = random.between(sizeof(std::uint64_t), small_bytes);
   flags_ = 0;
+  sides_ = &small_;
   switch (random.below(5)) {
   case 0:
-    if (in_.size() == large_room_bytes) {
+    if (may_be_large_) {
+      sides_ = &(large_ ? *large_ : large_.emplace(large_room_bytes));
       bytes_ = large_room_bytes - most_offset - random.below(small_bytes);
       flags_ = PINRING_SQE_SPLIT;
     }
@@ -172,8 +187,7 @@ private:
   shared_state& state_;
   random_stream random_;
   // The first one's memory is registered, the second one's is large.
-  std::array<pair, 4> pairs_{pair(small_room_bytes), pair(large_room_bytes), pair(small_room_bytes),
-                             pair(small_room_bytes)};
+  std::array<pair, 4> pairs_{pair(), pair(true), pair(), pair()};
   std::uint32_t outstanding_ = 0;
   bool in_step_ = true; // no error so far that a later receive may suffer from
 };
