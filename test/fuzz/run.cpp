@@ -200,6 +200,7 @@ const tally& run(const plan& how) {
   for (const auto& each : how.devices)
     names.push_back(each.name);
   support::meddler switches(names);
+  switches.remember();
   const auto violations_before = switches.memory_violations();
   {
     const exchange others;

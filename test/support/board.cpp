@@ -80,7 +80,7 @@ void board::write(const std::string& file, std::uint64_t value) const {
 board& board::set(const std::string& file, std::uint64_t value) {
   // Only the first turn of a switch says where it stood: the later ones find what this object
   // wrote.
-  before_.try_emplace(file, read(file));
+  remember(file);
   write(file, value);
   return *this;
 }

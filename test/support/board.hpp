@@ -92,6 +92,9 @@ public:
   /// Grows whenever a channel is stopped: calls of terminate_all, or of a model resets.
   [[nodiscard]] std::uint64_t stops() const;
 
+  /// The destructor puts this switch back to where it stands now, whoever turns it.
+  void remember(const std::string& file) { before_.try_emplace(file, read(file)); }
+
 private:
   [[nodiscard]] std::uint64_t bds_in_use(const std::string& direction) const;
   board& set(const std::string& file, std::uint64_t value);

@@ -65,6 +65,13 @@ meddler::meddler(const std::vector<std::string>& devices) {
   }
 }
 
+void meddler::remember() {
+  for (auto& each : boards_)
+    for (const auto& what : switches)
+      if (each.has(what.file))
+        each.remember(what.file);
+}
+
 void meddler::run(std::uint64_t seed, const std::atomic<bool>& stop,
                   std::chrono::microseconds longest_pause) {
   random_stream random(seed);

@@ -24,7 +24,9 @@ public:
   /// Until it is told to stop, with pauses of at most this.
   void run(std::uint64_t seed, const std::atomic<bool>& stop,
            std::chrono::microseconds longest_pause = usual_pause);
-  /// All switches as they were when this was made.
+  /// For one that is run in a process of its own: this one will turn back what that has turned.
+  void remember();
+  /// What was turned, as it was before, or as it is remembered.
   void turn_back() { boards_.clear(); }
 
   /// Bytes that an engine has moved from or to memory that was not mapped for it, on boards that
