@@ -8,6 +8,7 @@ and nothing of the user's system changes, not even its package lists.
 import os
 import re
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -89,6 +90,10 @@ def _sources(backports: bool, wide: bool) -> str:
     return "\n\n".join("\n".join(f"{k}: {v}" for k, v in entry.items()) for entry in stanzas) + "\n"
 
 
+# Of this process: what is built ahead of its turn reads the same lists.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class Apt:
     """apt-get and apt-cache on lists of our own.
 
@@ -130,9 +135,10 @@ class Apt:
             encoding="utf-8")
 
     def _run(self, *words: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(words[:1] + ("-c", str(self.config), "-q") + words[1:], cwd=cwd,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+        with _ONE_AT_A_TIME:
+            done = subprocess.run(words[:1] + ("-c", str(self.config), "-q") + words[1:], cwd=cwd,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, check=False, env={**os.environ, "LC_ALL": "C"})
         if done.returncode != 0:
             raise Failure(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr.strip()}")
         return done.stdout

@@ -33,7 +33,7 @@ def locked(name: str, folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(name, "another run is at it; waiting")
+            say(name, "is being made already; waiting")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

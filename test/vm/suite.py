@@ -2,12 +2,14 @@
 """./run test: unit tests on the host, everything else in the guest."""
 
 import argparse
+import contextlib
 import functools
 import json
 import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from collections.abc import Callable
@@ -172,13 +174,15 @@ def _programs(report: Report, where: Tier, wanted: list[Program], everything: bo
 
 
 def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, args: argparse.Namespace,
-          space: Workspace) -> list[Boot]:
+          space: Workspace, ahead: threading.Thread | None = None) -> list[Boot]:
     """Everything on the tier's first kernel, the smoke set on the others: all is built here, and then booted."""
     wanted = [program for program in wanted if where.name in program.tiers]
     started = time.monotonic()
     try:
-        kernels = where.kernels() if everything else [where.kernel(args.kernel)]
         where.machine()
+        if ahead:
+            ahead.join()
+        kernels = where.kernels() if everything else [where.kernel(args.kernel)]
     except Unavailable as reason:
         report.skip(f"tier {where.name}", str(reason))
         return []
@@ -218,6 +222,17 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
     return boots
 
 
+def _kernels_ahead(where: Tier) -> threading.Thread:
+    """Has the tier's kernels made while other things are: unpacking, configuring and linking leave a core idle."""
+    def make() -> None:
+        with contextlib.suppress(Failure):  # it is told when it is the tier's turn
+            where.kernels()
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    return thread
+
+
 def test(args: argparse.Namespace) -> int:
     listed = programs.read()
     by_name: dict[str, list[Program]] = {}
@@ -249,10 +264,12 @@ def test(args: argparse.Namespace) -> int:
             _unit(report)
         if "model" in chosen or "axidma" in chosen:
             _model(report, broken="model" in chosen)
+        # The only kernel that is compiled. Not while tests run that have deadlines.
+        ahead = _kernels_ahead(tiers["sanitised"]) if "sanitised" in chosen else None
         boots: list[Boot] = []
         for name, where in tiers.items():
             if name in chosen:
-                boots += _tier(report, where, listed, True, args, space)
+                boots += _tier(report, where, listed, True, args, space, ahead if name == "sanitised" else None)
             if single and name == args.tier and name not in chosen:
                 boots += _tier(report, where, single, False, args, space)
         # The longest first, and those in which two take turns at the end: there no guest is left alone for long.
