@@ -154,6 +154,20 @@ public:
                       });
   }
 
+  /// Until jobs have ended with this. A cache that has to be refilled puts one thing more in front
+  /// of what comes after it, so that a single sweep may step over it.
+  seen run_until(int error) {
+    constexpr int most = 5;
+    auto result = run();
+    for (int sweeps = 1; sweeps < most && !result.jobs.contains(error); ++sweeps) {
+      auto more = run();
+      result.failures = std::min(result.failures, more.failures);
+      result.calls.merge(more.calls);
+      result.jobs.merge(more.jobs);
+    }
+    return result;
+  }
+
   [[nodiscard]] raw_ring& ring() { return ring_; }
 
 private:
@@ -333,7 +347,7 @@ TEST_CASE("A job of many pieces in which something fails can be done again") {
         return jobs{make_iovec(PINRING_OP_RECV, in, 0), make_iovec(PINRING_OP_SEND, out, 0)};
       },
       [&] { return same_pieces(out, in); });
-  const auto result = sweep.run();
+  const auto result = sweep.run_until(EFAULT);
   INFO(result);
   CHECK(result.failures >= 10);
   CHECK(result.jobs.contains(EFAULT)); // the copy of the list
