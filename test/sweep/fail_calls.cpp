@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
-#include <functional>
 #include <linux/capability.h>
 #include <optional>
 #include <set>
@@ -22,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call_sweep.hpp"
 #include "injection.hpp"
 #include "support/binding.hpp"
 #include "support/guarded_memory.hpp"
@@ -32,6 +32,10 @@
 #include "support/vmstat.hpp"
 
 using namespace support;
+using sweep::enter_sweep;
+using sweep::jobs;
+using sweep::seen;
+using sweep::sweep_call;
 
 namespace {
 
@@ -40,7 +44,6 @@ const auto needed = support::needs{{"loop0", "align8"}}.root().fault_injection()
 constexpr const char* device = "loop0";
 constexpr const char* strict_device = "align8"; // takes no unaligned address
 constexpr std::size_t memlock_bytes = 8U << 20;
-constexpr unsigned far_too_many = 1000;
 
 /// Root that RLIMIT_MEMLOCK counts for: it may turn the switches, and what it pins is charged.
 void count_memlock() {
@@ -52,57 +55,6 @@ void count_memlock() {
   REQUIRE(::syscall(SYS_capget, &header, sets.data()) == 0);
   sets[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
   REQUIRE(::syscall(SYS_capset, &header, sets.data()) == 0);
-}
-
-/// What a sweep over one call has seen.
-struct seen {
-  unsigned failures = 0;
-  std::set<int> calls; ///< what the call said, when something had failed
-  std::set<int> jobs;  ///< what its jobs ended with
-
-  [[nodiscard]] bool only(std::set<int> allowed) const {
-    return std::ranges::includes(allowed, calls) && std::ranges::includes(allowed, jobs);
-  }
-};
-
-std::ostream& operator<<(std::ostream& out, const seen& what) {
-  out << what.failures << " failures; the call said";
-  for (const auto error : what.calls)
-    out << ' ' << outcome{error};
-  out << "; its jobs";
-  for (const auto error : what.jobs)
-    out << ' ' << outcome{error};
-  return out;
-}
-
-unsigned total = 0;
-
-/// Fails one thing after the other within the call. Each time `prepare` is called before it, and
-/// `check` after it with what it said; twice at the end with nothing that has failed.
-seen sweep_call(const std::function<void()>& prepare, const std::function<outcome()>& call,
-                const std::function<void(outcome, seen&)>& check) {
-  const sweep::injection everything;
-  const sweep::fail_nth here;
-  seen result;
-
-  for (unsigned n = 1, quiet = 0; quiet < 2;) {
-    CAPTURE(n);
-    REQUIRE(n < far_too_many);
-    prepare();
-    here.arm(n);
-    const auto said = call();
-    const bool failed = here.disarm();
-    if (failed)
-      result.calls.insert(said.error());
-    else
-      REQUIRE(said == success);
-    check(said, result);
-    result.failures += failed;
-    n += failed;
-    quiet = failed ? 0 : quiet + 1;
-  }
-  total += result.failures;
-  return result;
 }
 
 /// Both sides' memory of a transfer.
@@ -128,109 +80,7 @@ bool same_pieces(const std::vector<pinring_iovec>& a, const std::vector<pinring_
   });
 }
 
-using jobs = std::vector<pinring_sqe>;
-
 constexpr std::chrono::nanoseconds soon = 500ms;
-
-/// Submits, in one ENTER that is armed, jobs whose user_data are their places; then sees that those
-/// that failed can be done again. @param make is asked for them each time, @param verify afterwards
-/// whether they have done what they are for.
-class enter_sweep {
-public:
-  enter_sweep(std::function<jobs()> make, std::function<bool()> verify, const char* on = device)
-      : make_(std::move(make)), verify_(std::move(verify)), ring_(on) {}
-
-  /// One that failed half-way has moved something: begin again with an empty stream.
-  enter_sweep& of_several_packets() {
-    several_packets_ = true;
-    return *this;
-  }
-
-  seen run() {
-    return sweep_call([&] { fill(); }, [&] { return ring_.enter(argument_); },
-                      [&](outcome, seen& result) {
-                        settle(result);
-                        REQUIRE(verify_());
-                      });
-  }
-
-  /// Until jobs have ended with this. A cache that has to be refilled puts one thing more in front
-  /// of what comes after it, so that a single sweep may step over it.
-  seen run_until(int error) {
-    constexpr int most = 5;
-    auto result = run();
-    for (int sweeps = 1; sweeps < most && !result.jobs.contains(error); ++sweeps) {
-      auto more = run();
-      result.failures = std::min(result.failures, more.failures);
-      result.calls.merge(more.calls);
-      result.jobs.merge(more.jobs);
-    }
-    return result;
-  }
-
-  [[nodiscard]] raw_ring& ring() { return ring_; }
-
-private:
-  void fill() {
-    jobs_ = make_();
-    for (std::size_t i = 0; i < jobs_.size(); ++i)
-      jobs_[i].user_data = i;
-    for (const auto& job : jobs_)
-      ring_.push(job);
-    ring_.publish();
-    argument_ = {};
-    argument_.size = sizeof(argument_);
-    argument_.to_submit = static_cast<std::uint32_t>(jobs_.size());
-  }
-
-  void settle(seen& result) {
-    // What the call did not get to is still in the queue.
-    REQUIRE(ring_.submit().result == success);
-    if (several_packets_)
-      settle_together(result);
-    else
-      settle_each(result);
-  }
-
-  void settle_each(seen& result) {
-    for (auto left = jobs_.size(); left > 0;) {
-      const auto cqe = ring_.wait(1).front();
-      if (cqe.result == 0) {
-        --left;
-        continue;
-      }
-      result.jobs.insert(-cqe.result);
-      ring_.push(jobs_.at(cqe.user_data));
-      REQUIRE(ring_.submit().submitted == 1);
-    }
-  }
-
-  void settle_together(seen& result) {
-    bool failed = false;
-    for (const auto& cqe : ring_.wait(jobs_.size())) {
-      failed = failed || cqe.result != 0;
-      if (cqe.result != 0)
-        result.jobs.insert(-cqe.result);
-    }
-    if (!failed)
-      return;
-    empty_the_stream(ring_);
-    for (auto job : jobs_) {
-      job.deadline_ns = 0;
-      ring_.push(job);
-    }
-    REQUIRE(ring_.submit().submitted == jobs_.size());
-    for (const auto& cqe : ring_.wait(jobs_.size()))
-      REQUIRE(outcome_of(cqe) == success);
-  }
-
-  std::function<jobs()> make_;
-  std::function<bool()> verify_;
-  bool several_packets_ = false;
-  raw_ring ring_;
-  jobs jobs_;
-  pinring_enter argument_{};
-};
 
 const std::set<int> usual = {0, ENOMEM, EFAULT};
 
@@ -691,5 +541,5 @@ TEST_CASE("At the end of all this no page is pinned, and none is charged") {
   const raw_ring ring(device);
   const guarded_memory memory(memlock_bytes - guarded_memory::guard_bytes, 0);
   CHECK_NOTHROW(ring.register_at(0, memory.mapping()));
-  std::printf("fail_calls: %u things failed, each by itself\n", total);
+  std::printf("fail_calls: %u things failed, each by itself\n", sweep::failures_so_far());
 }
