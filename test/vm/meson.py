@@ -106,11 +106,9 @@ WERROR = ("-Dwerror=true",)
 HOST = Build("host", WERROR + ("-Doptimization=0", "-Ddebug=false", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"))
 
 # Without debug information the programs are a tenth of the size, and all of
-# them travel into the guest's memory. CLI11 and fmt are headers only, and cost
-# several seconds in every source that includes them: as one source, the tool and
-# the benchmark are built in a quarter of the time.
+# them travel into the guest's memory.
 _GUEST = WERROR + ("-Dguest=true", "-Dprefer_static=true", "-Ddefault_library=static",
-                   "-Doptimization=2", "-Ddebug=false", "-Dunity=on", "-Dunity_size=100")
+                   "-Doptimization=2", "-Ddebug=false")
 
 
 def guest(arch: Arch) -> Build:
