@@ -68,8 +68,9 @@ unsigned failures_so_far() {
   return total;
 }
 
-enter_sweep::enter_sweep(std::function<jobs()> make, std::function<bool()> verify, const char* on)
-    : make_(std::move(make)), verify_(std::move(verify)), ring_(on) {}
+enter_sweep::enter_sweep(const char* device, std::function<jobs()> make,
+                         std::function<bool()> verify)
+    : make_(std::move(make)), verify_(std::move(verify)), ring_(device) {}
 
 enter_sweep& enter_sweep::of_several_packets() {
   several_packets_ = true;

@@ -24,8 +24,9 @@ std::ostream& operator<<(std::ostream& out, const seen& what);
 
 /// Fails one thing after the other within the call. Each time `prepare` is called before it, and
 /// `check` after it with what it said; twice at the end with nothing that has failed.
-seen sweep_call(const std::function<void()>& prepare, const std::function<support::outcome()>& call,
-                const std::function<void(support::outcome, seen&)>& check);
+[[nodiscard]] seen sweep_call(const std::function<void()>& prepare,
+                              const std::function<support::outcome()>& call,
+                              const std::function<void(support::outcome, seen&)>& check);
 
 /// How many things have failed in all sweeps of this program.
 [[nodiscard]] unsigned failures_so_far();
@@ -33,20 +34,20 @@ seen sweep_call(const std::function<void()>& prepare, const std::function<suppor
 using jobs = std::vector<pinring_sqe>;
 
 /// Submits, in one ENTER that is armed, jobs whose user_data are their places; then sees that those
-/// that failed can be done again. @param make is asked for them each time, @param verify afterwards
-/// whether they have done what they are for.
+/// that failed can be done again. @param device is its name, @param make is asked for them each
+/// time, @param verify afterwards whether they have done what they are for.
 class enter_sweep {
 public:
-  enter_sweep(std::function<jobs()> make, std::function<bool()> verify, const char* on = "loop0");
+  enter_sweep(const char* device, std::function<jobs()> make, std::function<bool()> verify);
 
   /// One that failed half-way has moved something: begin again with an empty stream.
   enter_sweep& of_several_packets();
 
-  seen run();
+  [[nodiscard]] seen run();
 
   /// Until jobs have ended with this. A cache that has to be refilled puts one thing more in front
   /// of what comes after it, so that a single sweep may step over it.
-  seen run_until(int error);
+  [[nodiscard]] seen run_until(int error);
 
   [[nodiscard]] support::raw_ring& ring() { return ring_; }
 

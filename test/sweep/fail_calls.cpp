@@ -161,6 +161,7 @@ TEST_CASE("A mapping of the ring in which something fails can be made again") {
 TEST_CASE("A job of one packet in which something fails can be done again") {
   const sides memory(2 * page_bytes() + 3);
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_recv(memory.in.data(), 0), make_send(memory.out.data(), 0)};
@@ -176,6 +177,7 @@ TEST_CASE("A job of one packet in which something fails can be done again") {
 TEST_CASE("A receive into memory that has no pages yet meets failures of getting them, too") {
   const sides memory(4 * page_bytes(), 0);
   enter_sweep sweep(
+      device,
       [&] {
         REQUIRE(::madvise(memory.in.data().data(), memory.in.size(), MADV_DONTNEED) == 0);
         return jobs{make_recv(memory.in.data(), 0), make_send(memory.out.data(), 0)};
@@ -192,6 +194,7 @@ TEST_CASE("A job of many pieces in which something fails can be done again") {
   const auto out = pieces_apart(memory.out.data());
   const auto in = pieces_apart(memory.in.data());
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_iovec(PINRING_OP_RECV, in, 0), make_iovec(PINRING_OP_SEND, out, 0)};
@@ -208,11 +211,12 @@ TEST_CASE("A job that goes by way of a copy and meets a failure can be done agai
   const sides memory(2 * page_bytes() + 3);
   REQUIRE((info_of(strict_device).features & PINRING_FEAT_BOUNCE) != 0);
   enter_sweep sweep(
+      strict_device,
       [&] {
         memory.in.clear();
         return jobs{make_recv(memory.in.data(), 0), make_send(memory.out.data(), 0)};
       },
-      [&] { return memory.arrived(); }, strict_device);
+      [&] { return memory.arrived(); });
   const auto result = sweep.run();
   INFO(result);
   CHECK(result.failures >= 8);
@@ -226,6 +230,7 @@ TEST_CASE("A list that is gathered and meets a failure can be done again") {
   const auto out = pieces_apart(memory.out.data());
   const auto in = pieces_apart(memory.in.data());
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_iovec(PINRING_OP_RECV, in, 0, PINRING_SQE_GATHER),
@@ -242,6 +247,7 @@ TEST_CASE("A list that is gathered and meets a failure can be done again") {
 TEST_CASE("A job on registered memory in which something fails can be done again") {
   const sides memory(16 * page_bytes(), 0);
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_registered(PINRING_OP_RECV, 1, 0, memory.in.size(), 0),
@@ -259,6 +265,7 @@ TEST_CASE("A job on registered memory in which something fails can be done again
 TEST_CASE("A receive that may be short and meets a failure can be done again") {
   const sides memory(1000, 0);
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_recv(memory.in.data(), 0, PINRING_SQE_MAY_BE_SHORT),
@@ -274,6 +281,7 @@ TEST_CASE("A receive that may be short and meets a failure can be done again") {
 TEST_CASE("A job of several packets in which something fails leaves nothing but an empty stream") {
   const sides memory((1U << 20) + 3 * page_bytes(), 0);
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         jobs both{make_recv(memory.in.data(), 0, PINRING_SQE_SPLIT),
@@ -293,6 +301,7 @@ TEST_CASE("A job of several packets in which something fails leaves nothing but 
 
 TEST_CASE("NOP, CANCEL and DRAIN in which something fails can be done again") {
   enter_sweep sweep(
+      device,
       [] {
         return jobs{make_nop(0), make_cancel_all(0), make_drain(0)};
       },
@@ -523,6 +532,7 @@ TEST_CASE("Pages that are pinned one by one are as good as others") {
   everything.set("pinring/short_pin", "probability", "100");
   const sides memory(6 * page_bytes());
   enter_sweep sweep(
+      device,
       [&] {
         memory.in.clear();
         return jobs{make_recv(memory.in.data(), 0), make_send(memory.out.data(), 0)};
