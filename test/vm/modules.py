@@ -2,12 +2,14 @@
 """The kernel modules, built for one kernel and built again only when something changed."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kbuild, linux_source
+from . import kbuild, kept, linux_source
 from .kernels import Kernel
 from .paths import BUILD, ROOT, key, locked
 from .report import Failure
@@ -22,6 +24,10 @@ PROVIDER = "provider/drivers/dma/xilinx"
 STOCK = ("driver/pinring.ko", "driver/sim/pinring_sim.ko")
 AXIDMA = (f"{PROVIDER}/xilinx_dma.ko", "test/qemu/control/pinring_model.ko", "test/axidma/client/pinring_client.ko",
           "driver/pinring.ko")
+
+
+# How they are built; another number, and none that is kept is used.
+RECIPE = "1"
 
 
 @dataclass(frozen=True)
@@ -99,33 +105,76 @@ def _ours(kernel: Kernel, source: Path, into: Path, parts: tuple[str, ...], fold
     return warnings
 
 
+def _tools(kernel: Kernel) -> str:
+    """What Kbuild compiles with: version of the compiler, and what the environment adds to its options."""
+    # Debian's headers name one compiler, those of the sanitised kernel leave it to Kbuild.
+    choice = kernel.headers / ".kernelvariables"
+    named = re.search(r"gcc(-\d+)\s*$", choice.read_text(encoding="ascii") if choice.exists() else "", re.MULTILINE)
+    compiler = f"{kernel.arch.triplet}-gcc" if kernel.arch.foreign else "gcc"
+    if named:
+        compiler += named[1]
+    try:
+        done = subprocess.run([compiler, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=True, env={**os.environ, "LC_ALL": "C"})
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(f"{compiler}, with which Kbuild compiles for {kernel.release}, can't be asked for its version: "
+                      f"{error}") from error
+    return key(RECIPE, done.stdout, *(os.environ.get(name, "") for name in ("KCFLAGS", "KCPPFLAGS", "KAFLAGS")))
+
+
+def _made(kernel: Kernel, into: Path, inputs: str, axidma: bool, source: Path) -> Built:
+    """The modules in INTO, compiled as far as they differ from what is there."""
+    note = into / "built.json"
+    folders = ("driver",) + (tuple(part for part in MODEL_PARTS if (source / part).is_dir()) if axidma else ())
+    files = [into / name for name in _names(axidma)]
+    there = _kept(note)
+    tools = _tools(kernel)
+    if there and there.get("tools") != tools:
+        # Kbuild does not compile again because the compiler is another one.
+        shutil.rmtree(into)
+        there = {}
+    if there.get("inputs") != inputs or not all(file.exists() for file in files):
+        note.unlink(missing_ok=True)
+        if axidma:
+            _provider(kernel, into)
+        warnings = _ours(kernel, source, into, parts_of(axidma), folders, clean=bool(there.get("warnings", True)))
+        there = {"inputs": inputs, "tools": tools, "warnings": warnings}
+        note.write_text(json.dumps(there), encoding="utf-8")
+    for file in files:
+        if not file.exists():
+            raise Failure(f"Kbuild made no {file.name}")
+    return Built(files, list(there["warnings"]))
+
+
+def _names(axidma: bool) -> tuple[str, ...]:
+    return AXIDMA if axidma else STOCK
+
+
+def _inputs(kernel: Kernel, axidma: bool, source: Path) -> str:
+    """A hash of everything that the modules depend on."""
+    return key(str(kernel.headers), _tools(kernel), *_names(axidma),
+               *(f"{path.relative_to(source)}\n{path.read_text(encoding='utf-8')}"
+                 for path in kbuild.sources(source, parts_of(axidma))))
+
+
 def build(kernel: Kernel, copy_to: Path, axidma: bool = False, source: Path = ROOT) -> Built:
     """make W=1, and the modules in COPY_TO, where no other run's build touches them.
 
-    SOURCE is another tree than this one if its driver is to be built. Raises
-    Failure with the compiler's words when they don't build.
+    SOURCE is another tree than this one if its driver is to be built. Modules of
+    this one are kept in the cache for other clones. A compiler's cache would not
+    do that: Kbuild names the clone's path in every call. Raises Failure with the
+    compiler's words when they don't build.
     """
-    into = BUILD / ("modules" if source == ROOT else f"modules-{source.name}") / kernel.name
-    note = into / "built.json"
-    parts = parts_of(axidma)
-    folders = ("driver",) + (tuple(part for part in MODEL_PARTS if (source / part).is_dir()) if axidma else ())
+    own = source == ROOT
+    into = BUILD / ("modules" if own else f"modules-{source.name}") / kernel.name
     with locked("modules", BUILD):
-        inputs = key(str(kernel.headers), str(axidma), *(f"{path.relative_to(source)}\n{path.read_text(encoding='utf-8')}"
-                                                         for path in kbuild.sources(source, parts)))
-        files = [into / name for name in (AXIDMA if axidma else STOCK)]
-        kept = _kept(note)
-        if kept.get("inputs") != inputs or not all(file.exists() for file in files):
-            note.unlink(missing_ok=True)
-            if axidma:
-                _provider(kernel, into)
-            warnings = _ours(kernel, source, into, parts, folders, clean=bool(kept.get("warnings", True)))
-            kept = {"inputs": inputs, "warnings": warnings}
-            note.write_text(json.dumps(kept), encoding="utf-8")
-        copy_to.mkdir(parents=True, exist_ok=True)
-        copies = []
-        for file in files:
-            if not file.exists():
-                raise Failure(f"Kbuild made no {file.name}")
-            shutil.copyfile(file, copy_to / file.name)
-            copies.append(copy_to / file.name)
-        return Built(copies, list(kept["warnings"]))
+        inputs = _inputs(kernel, axidma, source)
+        found = kept.fetch(kernel.name, inputs, copy_to) if own else None
+        if found is None:
+            built = _made(kernel, into, inputs, axidma, source)
+            # Not if somebody has saved a file meanwhile: what was compiled may be either.
+            if own and _inputs(kernel, axidma, source) == inputs:
+                kept.store(kernel.name, inputs, built.files, built.warnings)
+            copy_to.mkdir(parents=True, exist_ok=True)
+            found = [Path(shutil.copy(file, copy_to)) for file in built.files], built.warnings
+        return Built(*found)

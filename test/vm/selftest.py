@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Tests of the harness itself, as far as they need no guest."""
 
+import os
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from . import guards
+from . import guards, kept
 from .cpio import Archive
 from .gate import Pins, complaints
 from .guest import clean
@@ -137,6 +139,54 @@ class BootsTest(unittest.TestCase):
         self.assertTrue(work)
         self.assertEqual(work.take_last().name, "keeps")
         self.assertFalse(work)
+
+
+class KeptTest(unittest.TestCase):
+    """Modules that the next clone need not build."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        environment = mock.patch.dict(os.environ, XDG_CACHE_HOME=str(self.folder / "cache"))
+        environment.start()
+        self.addCleanup(environment.stop)
+
+    def _store(self, inputs: str, text: str, kernel: str = "6.1") -> None:
+        files = [self.folder / "second.ko", self.folder / "first.ko"]
+        for file in files:
+            file.write_text(f"{file.stem} {text}", encoding="ascii")
+        kept.store(kernel, inputs, files, ["a warning"])
+
+    def test_what_was_stored_comes_back_in_its_order_and_with_its_warnings(self) -> None:
+        self._store("a", "of a")
+        found = kept.fetch("6.1", "a", self.folder / "copies")
+        assert found
+        self.assertEqual([(file.parent.name, file.read_text(encoding="ascii")) for file in found[0]],
+                         [("copies", "second of a"), ("copies", "first of a")])
+        self.assertEqual(found[1], ["a warning"])
+
+    def test_other_inputs_or_another_kernel_find_nothing(self) -> None:
+        self._store("a", "of a")
+        self.assertIsNone(kept.fetch("6.1", "b", self.folder / "copies"))
+        self.assertIsNone(kept.fetch("6.12", "a", self.folder / "copies"))
+
+    def test_what_a_killed_run_left_is_not_taken_and_goes(self) -> None:
+        left = kept.place("6.1", "a").parent / f"{kept.ASIDE}x"
+        (left / "part").mkdir(parents=True)
+        self._store("a", "of a")
+        self.assertFalse(left.exists())
+
+    def test_of_one_kernel_those_stay_that_were_used_last(self) -> None:
+        self._store("of another", "", kernel="6.12")
+        for number in range(kept.MOST):
+            self._store(str(number), "")
+            os.utime(kept.place("6.1", str(number)), (number, number))
+        kept.fetch("6.1", "0", self.folder / "copies")
+        self._store("new", "")
+        gone = [name for name in (*map(str, range(kept.MOST)), "new") if not kept.place("6.1", name).exists()]
+        self.assertEqual(gone, ["1"])
+        self.assertTrue(kept.place("6.12", "of another").exists())
 
 
 class GuardsTest(unittest.TestCase):
