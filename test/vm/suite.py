@@ -155,22 +155,27 @@ def _boot(where: Tier, kernel: Kernel, cmdline: str, work: Work, initramfs: Path
                 filters=" ".join(map(shlex.quote, args.rest)), check_judge=check_judge).run(work)
 
 
-def _programs(report: Report, where: Tier, wanted: list[Program], everything: bool, space: Workspace) -> list[Path] | None:
+@dataclass(frozen=True)
+class BuiltPrograms:
+    """Not told yet: whether a tier can run at all is known later."""
+
+    files: list[Path]
+    seconds: float
+    wrong: str = ""
+    detail: str = ""
+
+
+def _programs(where: Tier, wanted: list[Program], everything: bool, space: Workspace) -> BuiltPrograms:
     started = time.monotonic()
-    name = f"programs for {where.arch.debian}"
     try:
         build = where.programs()
         names = dict.fromkeys(program.name for program in wanted)
         files = build_programs(build, names, space.folder / f"programs-{build.name}")
         unlisted = _unlisted(build, programs.read()) if everything else []
     except Failure as failure:
-        report.bad(name, time.monotonic() - started, "does not build", str(failure))
-        return None
-    if unlisted:
-        report.bad(name, time.monotonic() - started, f"no programs.toml lists {' '.join(unlisted)}")
-    else:
-        report.good(name, time.monotonic() - started, f"{len(files)} programs")
-    return files
+        return BuiltPrograms([], time.monotonic() - started, "does not build", str(failure))
+    return BuiltPrograms(files, time.monotonic() - started,
+                         f"no programs.toml lists {' '.join(unlisted)}" if unlisted else "")
 
 
 def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, args: argparse.Namespace,
@@ -180,6 +185,8 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
     started = time.monotonic()
     try:
         where.machine()
+        # They need no kernel; while one is made, its last steps leave a core idle.
+        built = _programs(where, wanted, everything, space) if wanted else BuiltPrograms([], 0.0)
         if ahead:
             ahead.join()
         kernels = where.kernels() if everything else [where.kernel(args.kernel)]
@@ -194,8 +201,12 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
     if not wanted:
         say(where.name, "no program to run")
         return []
-    files = _programs(report, where, wanted, everything, space)
-    if files is None:
+    name = f"programs for {where.arch.debian}"
+    if built.wrong:
+        report.bad(name, built.seconds, built.wrong, built.detail)
+    else:
+        report.good(name, built.seconds, f"{len(built.files)} programs")
+    if built.detail:
         return []
     boots: list[Boot] = []
     for number, kernel in enumerate(kernels):
@@ -211,7 +222,7 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
             label = re.sub(r"[ =,]", "-", f"{where.name} {kernel.series} {cmdline}".strip())
             # Only what it runs: a guest unpacks all of it before it does anything else.
             initramfs = image.write(space.folder / f"initramfs-{label}", where.arch, image.Contents(
-                modules=modules_of_this, programs=[file for file in files if file.name in names]))
+                modules=modules_of_this, programs=[file for file in built.files if file.name in names]))
             work = Work(of_kind)
             guests = 2 if len(of_kind) >= FOR_TWO else 1
             check_judge = everything and number == 0 and not cmdline and where.name == "stock"
