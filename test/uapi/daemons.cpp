@@ -7,7 +7,9 @@
 #include <array>
 #include <cstring>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/board.hpp"
@@ -34,27 +36,29 @@ outcome enter_on(int fd) {
 }
 
 /// Goes on in a process whose parent is gone, as a daemon does. `before` is done by the parent,
-/// `after` by the daemon once it is alone; true when both say so.
+/// `after` by the daemon once it is alone; true when both say so. The daemon has ended then.
 template <typename Before, typename After>
 bool daemonise(Before&& before, After&& after) {
+  // It is left to this process, not to init, and can be waited for: what it has open is claimed
+  // until it has ended, whatever it has said before.
+  REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
   shared_flag alone;
-  shared_flag verdict;
   child parent([&] {
     auto ring = before();
     if (const auto daemon = ::fork(); daemon != 0)
       return daemon > 0 ? 0 : 1;
     int code = 2;
     try {
-      code = alone.await() && after(ring) ? 1 : 2;
+      code = alone.await() && after(ring) ? 0 : 2;
     } catch (const std::exception& e) {
       std::fprintf(stderr, "in the daemon: %s\n", e.what());
     }
-    verdict.set(code);
-    ::_exit(0);
+    ::_exit(code);
   });
   const bool left = parent.wait() == 0;
   alone.set();
-  return left && wait_until([&] { return verdict.get() != 0; }) && verdict.get() == 1;
+  int status = -1;
+  return left && wait_until([&] { return ::waitpid(-1, &status, WNOHANG) != 0; }) && status == 0;
 }
 
 /// A pair of sockets for a descriptor's way to another process.
