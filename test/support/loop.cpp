@@ -58,7 +58,14 @@ loop_result loop(raw_ring& ring, const pinring_sqe& send, const pinring_sqe& rec
   in.user_data = recv_tag;
 
   ring.push(in).push(out);
-  if (const auto entered = ring.submit(); !entered.result.good() || entered.submitted != 2)
+  // A signal may end a call that has to wait for the worker, before it consumes anything or after.
+  enter_result entered;
+  unsigned submitted = 0;
+  do {
+    entered = ring.submit();
+    submitted += entered.submitted;
+  } while (entered.result == outcome{EINTR});
+  if (!entered.result.good() || submitted != 2)
     throw std::runtime_error(std::string("can't submit a loop: ") +
                              std::strerror(entered.result.error()));
   const auto cqes = ring.wait(2);
