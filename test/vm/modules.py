@@ -129,9 +129,9 @@ def _made(kernel: Kernel, into: Path, inputs: str, axidma: bool, source: Path) -
     files = [into / name for name in _names(axidma)]
     there = _kept(note)
     tools = _tools(kernel)
-    if there and there.get("tools") != tools:
-        # Kbuild does not compile again because the compiler is another one.
-        shutil.rmtree(into)
+    if there.get("tools") != tools:
+        # Kbuild does not compile again because the compiler is another one; without a note none is known.
+        shutil.rmtree(into, ignore_errors=True)
         there = {}
     if there.get("inputs") != inputs or not all(file.exists() for file in files):
         note.unlink(missing_ok=True)
