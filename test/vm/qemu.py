@@ -25,7 +25,8 @@ SERIES = "7.2"
 
 CONFIGURE = ("--target-list=aarch64-softmmu", "--without-default-features", "--without-default-devices",
              "--with-devices-aarch64=pinring", "--enable-tcg", "--enable-fdt=system", "--disable-docs",
-             "--disable-tools", "--disable-guest-agent", "--disable-werror", "--disable-debug-info", "--enable-trace-backends=nop")
+             "--disable-tools", "--disable-guest-agent", "--disable-werror", "--disable-debug-info",
+             "--enable-trace-backends=nop")
 DEVICES = ("CONFIG_ARM_VIRT=y", "CONFIG_ARM_V7M=y", "CONFIG_SEMIHOSTING=y", "CONFIG_ARM_COMPATIBLE_SEMIHOSTING=y",
            "CONFIG_SERIAL_PCI=y", "CONFIG_SERIAL_PCI_MULTI=y")
 

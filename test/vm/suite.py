@@ -206,7 +206,7 @@ def _tier(report: Report, where: Tier, wanted: list[Program], everything: bool, 
         report.bad(name, built.seconds, built.wrong, built.detail)
     else:
         report.good(name, built.seconds, f"{len(built.files)} programs")
-    if built.detail:
+    if not built.files:
         return []
     boots: list[Boot] = []
     for number, kernel in enumerate(kernels):
