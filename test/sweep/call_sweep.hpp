@@ -34,8 +34,8 @@ std::ostream& operator<<(std::ostream& out, const seen& what);
 using jobs = std::vector<pinring_sqe>;
 
 /// Submits, in one ENTER that is armed, jobs whose user_data are their places; then sees that those
-/// that failed can be done again. @param device is its name, @param make is asked for them each
-/// time, @param verify afterwards whether they have done what they are for.
+/// that failed can be done again. @param device names the one that they go to, @param make is asked
+/// for them each time, @param verify afterwards whether they have done what they are for.
 class enter_sweep {
 public:
   enter_sweep(const char* device, std::function<jobs()> make, std::function<bool()> verify);
