@@ -52,9 +52,9 @@
  *			sq_entries past the head, or cq.head is past cq.tail
  *	EAGAIN		nothing was consumed, as the ring's limit of jobs not
  *			yet reaped is reached: reap, then submit again
- *	EINTR		a signal ended the wait, for completions or for another
- *			call on this ring; whatever was consumed is under way,
- *			see the field submitted
+ *	EINTR		a signal ended the wait, for completions or for the
+ *			call's turn on this ring; whatever was consumed, which
+ *			may be nothing, is under way, see the field submitted
  *	ETIME		the deadline of the *wait* passed; no job is touched
  *	ENODEV		the device is gone (unbound or removed), or its engine
  *			could not be stopped (PINRING_INFO_DEAD); memory that

@@ -58,7 +58,7 @@ loop_result loop(raw_ring& ring, const pinring_sqe& send, const pinring_sqe& rec
   in.user_data = recv_tag;
 
   ring.push(in).push(out);
-  // A signal may end a call that has to wait for the worker, before it consumes anything or after.
+  // A signal may end a call that has to wait for its turn, before it consumes anything or after.
   enter_result entered;
   unsigned submitted = 0;
   do {
