@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 # driver/ reaches the uapi header as ../uapi.
@@ -42,14 +43,15 @@ def sync(root: Path, into: Path, parts: tuple[str, ...] = PARTS) -> None:
             path.unlink()
 
 
-def make(folder: Path, kdir: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def make(folder: Path, kdir: Path, *words: str,
+         environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
     """make of the modules in the folder, with output and errors in one text."""
     # BTF of modules would want pahole and the kernel's vmlinux; nobody here reads it.
     return subprocess.run(
         ["make", "-C", str(kdir), f"M={folder}", f"-j{os.cpu_count() or 1}",
          "CONFIG_DEBUG_INFO_BTF_MODULES=", *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        env={**os.environ, "LC_ALL": "C"})
+        env={**environment, "LC_ALL": "C"})
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import sysroot
+from . import huge_pages, sysroot
 from .arch import Arch
 from .paths import BUILD, ROOT, cache, locked
 from .report import Failure, progress
@@ -18,7 +18,7 @@ from .report import Failure, progress
 
 def _environment() -> dict[str, str]:
     """Meson compiles by way of ccache where there is one: a fresh clone compiles only what no other has."""
-    return {**os.environ,
+    return {**huge_pages.environment(),
             "CCACHE_DIR": str(cache() / "ccache"),
             "CCACHE_MAXSIZE": "1G",
             # A clone elsewhere compiles the same files, and none with debug information.

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kbuild, kept, linux_source
+from . import huge_pages, kbuild, kept, linux_source
 from .kernels import Kernel
 from .paths import BUILD, ROOT, key, locked
 from .report import Failure
@@ -81,7 +81,8 @@ def _provider(kernel: Kernel, into: Path) -> list[str]:
     kbuild_file = folder / "Kbuild"
     if not kbuild_file.exists():
         kbuild_file.write_text("obj-m += xilinx_dma.o\n", encoding="ascii")
-    done = kbuild.make(folder, kernel.headers, *words_for(kernel), "modules")
+    done = kbuild.make(folder, kernel.headers, *words_for(kernel), "modules",
+                       environment=huge_pages.environment())
     if done.returncode:
         raise Failure(f"xilinx_dma does not build for {kernel.release}:\n{_complaints(done.stdout)}")
     return []
@@ -98,7 +99,7 @@ def _ours(kernel: Kernel, source: Path, into: Path, parts: tuple[str, ...], fold
         # not known to be clean is compiled again.
         if clean:
             kbuild.make(into / folder, kernel.headers, *words, "clean")
-        done = kbuild.make(into / folder, kernel.headers, *words, "W=1", "modules")
+        done = kbuild.make(into / folder, kernel.headers, *words, "W=1", "modules", environment=huge_pages.environment())
         if done.returncode:
             raise Failure(f"{folder} does not build for {kernel.release}:\n{_complaints(done.stdout)}")
         warnings += _warnings(done.stdout)

@@ -5,13 +5,12 @@ The unpacked source and the build folder stay in the cache, so that a change of
 the model compiles the model and not QEMU.
 """
 
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from . import kbuild
+from . import huge_pages, kbuild
 from .apt import Apt, codename, newest
 from .paths import ROOT, cache, key, locked, once
 from .report import Failure, Unavailable, progress, say
@@ -47,7 +46,7 @@ def _patches() -> list[Path]:
 def _run(words: list[str], cwd: Path, what: str) -> None:
     kept: list[str] = []
     with subprocess.Popen(words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, env={**os.environ, "LC_ALL": "C"}) as process:
+                          stderr=subprocess.STDOUT, text=True, env={**huge_pages.environment(), "LC_ALL": "C"}) as process:
         assert process.stdout
         for line in process.stdout:
             if re.match(r"\[\d+/\d+\] ", line):

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from . import linux_source
+from . import huge_pages, linux_source
 from .arch import ARM64
 from .kernels import Kernel
 from .paths import cache, key, once
@@ -37,7 +37,7 @@ def _make(tree: Path, *words: str) -> None:
     with subprocess.Popen(["make", "-C", str(tree), f"-j{os.cpu_count() or 1}", f"ARCH={ARM64.kbuild}",
                            *([f"CROSS_COMPILE={ARM64.triplet}-"] if ARM64.foreign else []), *words],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "LC_ALL": "C"}) as process:
+                          env={**huge_pages.environment(), "LC_ALL": "C"}) as process:
         assert process.stdout
         for line in process.stdout:
             kept = kept[-400:] + [line]
