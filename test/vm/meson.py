@@ -102,7 +102,7 @@ WERROR = ("-Dwerror=true",)
 
 # What a user builds: the shared library, everything that can be built. Without
 # optimisation and debug information it takes half the time, and the guest's
-# build has the optimiser's warnings.
+# build has the optimiser's warnings of all but most tests.
 HOST = Build("host", WERROR + ("-Doptimization=0", "-Ddebug=false", "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"))
 
 # Without debug information the programs are a tenth of the size, and all of
