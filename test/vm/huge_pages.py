@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Huge pages for what compiles: where a page fault is dear, as in a virtual machine, a fifth of the time and more."""
+"""Huge pages for what compiles: saves time where a page fault is dear, as in a virtual machine."""
 
 import functools
 import os

@@ -34,7 +34,7 @@ NOT_KEPT = ("drivers", "sound", "fs", "net", "kernel", "mm", "lib", "block", "cr
 # KASAN looks at what it is compiled into, at the price of a third of the compiler's time and much of
 # the guest's. The driver's objects are reached by the memory management, files, the device model,
 # dmaengine, locks, timers and workers. What is here keeps a reference at most, as the network does
-# of files on their way: who returns it, and who frees the object, is looked at.
+# of files on their way: what returns it, and frees the object, is looked at.
 NOT_SANITISED = ("arch/arm64", "drivers/amba", "drivers/bus", "drivers/clk", "drivers/irqchip", "drivers/pci",
                  "drivers/tty", "fs/devpts", "fs/fuse", "fs/ramfs", "fs/tracefs", "init", "kernel/bpf",
                  "kernel/futex", "kernel/printk", "kernel/trace", "lib/crypto", "lib/math", "net", "security")
