@@ -18,8 +18,10 @@
  * after fork() the child gets EXDEV from everything but INFO, and has no
  * mapping of the ring. The owner's close() of any descriptor of the file ends
  * the ring, even if a child or a dup() still holds the file: when it returns,
- * no memory of its jobs is under DMA. Any thread may call any ioctl; the SQ and the CQ have
- * one producer or consumer at a time, which is the callers' to arrange.
+ * no memory of its jobs is under DMA, unless its engine can't be stopped: then
+ * INFO says PINRING_INFO_DEAD, and the pages stay pinned. Any thread may call
+ * any ioctl; the SQ and the CQ have one producer or consumer at a time, which
+ * is the callers' to arrange.
  *
  * Errors
  *

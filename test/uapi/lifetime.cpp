@@ -257,6 +257,29 @@ TEST_CASE("close() ends the jobs at once, though a child still has the descripto
   CHECK(other.wait() == 0);
 }
 
+TEST_CASE("A close that stops a channel tells those who share it that they are collateral") {
+  ring_options options;
+  options.flags = PINRING_SETUP_SHARED;
+  raw_ring leaving("loop0", options);
+  raw_ring staying("loop0", options);
+  board loop0("loop0");
+  loop0.hold();
+  const guarded_memory in(bytes);
+  const guarded_memory out(bytes);
+  staying.push(make_recv(in.data(), recv_tag));
+  REQUIRE(staying.submit().submitted == 1);
+  leaving.push(make_send(out.data(), send_tag));
+  REQUIRE(leaving.submit().submitted == 1);
+  REQUIRE(wait_until([&] { return loop0.bds_in_use_recv() && loop0.bds_in_use_send(); }));
+
+  leaving.close();
+  const auto cqe = staying.wait(1).front();
+  CHECK(outcome_of(cqe) == outcome{ECONNRESET});
+  CHECK(cqe.flags == PINRING_CQE_COLLATERAL);
+  loop0.hold(false);
+  CHECK_NOTHROW(prove_usable(staying));
+}
+
 TEST_CASE("A child's close() of its descriptor does not end the parent's ring") {
   held_loop held;
   child other([&] { return ::close(held.ring().fd()); });

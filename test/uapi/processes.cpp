@@ -192,6 +192,32 @@ TEST_CASE("Two processes share a device, and every packet arrives once at one of
   ::munmap(arrived, 2 * packets * sizeof(std::atomic<int>));
 }
 
+TEST_CASE("A process that is killed tells those who share its channel that they are collateral") {
+  board loop0("loop0");
+  loop0.hold();
+  const guarded_memory out(packet_bytes);
+  const guarded_memory in(packet_bytes);
+  shared_flag never;
+  child dying([&] {
+    raw_ring ring("loop0", claiming(both, PINRING_SETUP_SHARED));
+    ring.push(make_send(out.data(), 2));
+    (void)ring.submit();
+    return never.await() ? 1 : 2;
+  });
+  raw_ring ring("loop0", claiming(both, PINRING_SETUP_SHARED));
+  ring.push(make_recv(in.data(), 1));
+  REQUIRE(ring.submit().submitted == 1);
+  REQUIRE(wait_until([&] { return loop0.bds_in_use_recv() && loop0.bds_in_use_send(); }));
+
+  dying.kill();
+  CHECK(dying.wait() == child::killed);
+  const auto cqe = ring.wait(1).front();
+  CHECK(outcome_of(cqe) == outcome{ECONNRESET});
+  CHECK(cqe.flags == PINRING_CQE_COLLATERAL);
+  loop0.hold(false);
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
 TEST_CASE("A device that another process has for itself is EBUSY until that process ends") {
   shared_flag claimed;
   shared_flag tried;

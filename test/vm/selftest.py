@@ -2,17 +2,19 @@
 """Tests of the harness itself, as far as they need no guest."""
 
 import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from . import guards, kept
+from . import guards, kept, sanitised
 from .cpio import Archive
 from .gate import Pins, complaints
 from .guest import clean
 from .paths import ROOT
 from .programs import Program, read
+from .report import Failure
 from .session import Work
 from .tier import boards
 
@@ -49,6 +51,33 @@ class GateTest(unittest.TestCase):
             "[    3.7] pinring: module verification failed: signature and/or required key missing - tainting kernel",
             "[    3.8] warning: `pinring' uses a deprecated call",
             "[    3.9] oops=panic is set"]), [])
+
+
+class KasanTest(unittest.TestCase):
+    """Which objects KASAN is in, by what nm says of them."""
+
+    @staticmethod
+    def _missing(symbols: str, code: int = 0) -> list[str]:
+        done = subprocess.CompletedProcess([], code, stdout=symbols)
+        with mock.patch.object(subprocess, "run", return_value=done):
+            return sanitised.without_kasan([Path("some/pinring.ko")])
+
+    def test_looked_at_inline_or_by_calls(self) -> None:
+        self.assertEqual(self._missing("                 U __asan_report_load8_noabort\n"), [])
+        self.assertEqual(self._missing("                 U __asan_store4_noabort\n"), [])
+
+    def test_what_only_has_globals_is_not_looked_at(self) -> None:
+        self.assertEqual(self._missing("                 U __asan_register_globals\n                 U kfree\n"),
+                         ["pinring.ko"])
+
+    def test_what_nm_can_not_read_is_no_pass(self) -> None:
+        with self.assertRaisesRegex(Failure, "no such file"):
+            self._missing("nm: no such file", 1)
+
+    def test_an_object_without_it_is_told_by_name(self) -> None:
+        with mock.patch.object(sanitised, "without_kasan", return_value=["gup.o"]), \
+                self.assertRaisesRegex(Failure, "gup.o"):
+            sanitised.check([Path("mm/gup.o")])
 
 
 class PinsTest(unittest.TestCase):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import image, meson, packages, programs, qemu, sanitised, side_by_side, tier
+from . import image, meson, packages, programs, qemu, side_by_side, tier
 from .kernels import Kernel
 from .paths import ROOT
 from .programs import Program
@@ -132,23 +132,7 @@ def _modules(report: Report, where: Tier, kernel: Kernel, space: Workspace) -> l
         report.bad(name, seconds, f"{len(built.warnings)} warnings at W=1", "\n".join(built.warnings))
     else:
         report.good(name, seconds, "W=1, no warning")
-    if kernel.variant == "sanitised":
-        _under_kasan(report, kernel, built.files)
     return built.files
-
-
-def _under_kasan(report: Report, kernel: Kernel, modules: list[Path]) -> None:
-    """A sanitised kernel says nothing of modules that were compiled without its sanitiser."""
-    name = f"KASAN in modules for {kernel.name}"
-    try:
-        missing = sanitised.without_kasan(modules)
-    except Failure as failure:
-        report.bad(name, None, "can't be told", str(failure))
-        return
-    if missing:
-        report.bad(name, None, f"not in {', '.join(missing)}")
-    else:
-        report.good(name, None, f"in all {len(modules)}")
 
 
 def _unlisted(build: meson.Build, listed: list[Program]) -> list[str]:

@@ -64,7 +64,10 @@ class Tier:
         return Machine(self.arch, str(qemu.get()), boards())
 
     def modules(self, kernel: Kernel, copy_to: Path, source: Path = ROOT) -> modules.Built:
-        return modules.build(kernel, copy_to, self.axidma, source)
+        built = modules.build(kernel, copy_to, self.axidma, source)
+        if kernel.variant == sanitised.VARIANT:
+            sanitised.check(built.files)
+        return built
 
     def programs(self) -> meson.Build:
         return meson.guest(self.arch)

@@ -39,7 +39,7 @@ enum class errc : int {
   reap_first = EAGAIN,     ///< too many completions unreaped: reap, then submit again
   interrupted = EINTR,     ///< a signal ended the wait; jobs are under way
   wait_expired = ETIME,    ///< the deadline of the wait passed; no job is touched
-  device_gone = ENODEV,    ///< unbound or removed
+  device_gone = ENODEV,    ///< unbound, removed, or its engine can't be stopped
   out_of_memory = ENOMEM,  ///< the kernel has none left
   memlock_exceeded = EDQUOT,     ///< RLIMIT_MEMLOCK or the ring's own limit does not allow it
   message_too_long = EMSGSIZE,   ///< longer than one packet can be

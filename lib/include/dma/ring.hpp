@@ -19,7 +19,7 @@
 /// and reap. Registered buffers are added, updated and removed by any thread, one after the other.
 /// Closing, destroying and moving a ring need it to be idle: no other thread in any call of it.
 /// After fork() the ring is the parent's; the child may only destroy it. A child that lives on
-/// without exec holds the ring's file: close() in the parent then ends nothing that has started.
+/// without exec holds the ring's file, not the ring: close() in the parent ends it all the same.
 #ifndef DMA_RING_HPP
 #define DMA_RING_HPP
 
@@ -97,7 +97,8 @@ public:
 
   /// Ends everything and waits for it: what has not started is withdrawn, what has is stopped
   /// together with its channel. When it returns no hardware touches any memory of the ring's jobs
-  /// and buffers. Completions that were not reaped are gone.
+  /// and buffers, unless its engine can't be stopped (device_info::dead): then the pages stay
+  /// pinned. Completions that were not reaped are gone.
   void close() noexcept;
 
   /// False if closed or moved from.

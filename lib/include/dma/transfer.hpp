@@ -8,7 +8,8 @@
 ///       std::cerr << dma::explain(result.error(), {.bytes = result.received.bytes}) << '\n';
 ///
 /// They are always safe: whatever happens (error, deadline, signal, stop), none returns before the
-/// hardware has let go of the memory.
+/// hardware has let go of the memory. One thing alone can keep it from that, an engine that can't
+/// be stopped: errc::device_gone, and the kernel keeps the pages pinned.
 ///
 /// **Length.** Any. What is longer than `device_info::chunk` travels as packets of that length
 /// (TLAST at each); of a pair, both sides do as soon as either is longer, so that a peer that
