@@ -23,6 +23,8 @@ std::vector<std::string>& skipped() {
 }
 
 void flush_all() {
+  // A program's needs may be looked at before the stream was made.
+  const std::ios_base::Init made;
   std::cout.flush();
   std::fflush(nullptr);
 }
