@@ -72,7 +72,25 @@ u64 pinring_buffer_bds(const struct pinring_mapping *map, u64 offset, u64 len,
 	return bds;
 }
 
-/* Only the sub-range a job uses; may copy (swiotlb): not in a callback. */
+/* How many of the @len bytes from @offset on are one piece of memory, too. */
+static u64 pinring_buffer_run(const struct pinring_mapping *map, u64 offset, u64 len)
+{
+	u64 at = map->page_offset + offset;
+	struct page **page = map->pages + (at >> PAGE_SHIFT);
+	u64 run = PAGE_SIZE - offset_in_page(at);
+
+	for (; run < len && page_to_pfn(page[1]) == page_to_pfn(page[0]) + 1; page++)
+		run += PAGE_SIZE;
+	return min(run, len);
+}
+
+/*
+ * Only the sub-range a job uses; may copy (swiotlb): not in a callback.
+ *
+ * An IOMMU makes one segment of pages that lie apart, but a sync of such a
+ * range looks up its first byte and takes the memory behind that for the rest:
+ * others' memory. So each sync is of one piece of memory, by its DMA address.
+ */
 void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len, bool for_cpu)
 {
 	u64 end = offset + len;
@@ -82,10 +100,18 @@ void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len,
 	     i < map->nsegments && map->segments[i].offset < end; i++) {
 		struct pinring_slice s = pinring_buffer_slice(&map->segments[i], offset, end);
 
-		if (for_cpu)
-			dma_sync_single_for_cpu(map->dma_dev, s.addr, s.len, map->dma_dir);
-		else
-			dma_sync_single_for_device(map->dma_dev, s.addr, s.len, map->dma_dir);
+		while (s.len) {
+			u64 run = pinring_buffer_run(map, offset, s.len);
+
+			if (for_cpu)
+				dma_sync_single_for_cpu(map->dma_dev, s.addr, run, map->dma_dir);
+			else
+				dma_sync_single_for_device(map->dma_dev, s.addr, run,
+							   map->dma_dir);
+			s.addr += run;
+			s.len -= run;
+			offset += run;
+		}
 	}
 }
 
@@ -138,6 +164,8 @@ static int pinring_mapping_make(struct pinring_buffer_entry *buffer, struct pinr
 
 	map->dma_dev = dma_dev;
 	map->dma_dir = dma_dir;
+	map->pages = buffer->pages;
+	map->page_offset = offset_in_page(buffer->addr);
 	ret = sg_alloc_table_from_pages_segment(&map->sgt, buffer->pages, buffer->npages,
 						offset_in_page(buffer->addr), buffer->len,
 						max_seg, GFP_KERNEL);

@@ -25,8 +25,10 @@ struct pinring_segment {
 struct pinring_mapping {
 	struct device *dma_dev;
 	enum dma_data_direction dma_dir;
+	struct page **pages;		/* the buffer's */
+	u32 page_offset;		/* of its first byte, in the first of them */
 	struct sg_table sgt;
-	struct pinring_segment *segments;
+	struct pinring_segment *segments;	/* with an IOMMU, of pages that may lie apart */
 	u32 nsegments;
 	bool need_sync;
 	bool mapped;

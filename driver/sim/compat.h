@@ -16,6 +16,12 @@
  */
 #define SIM_HAS_DMA_OPS	(IS_ENABLED(CONFIG_DMA_OPS) || IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS))
 
+/*
+ * Whether the entries of a list can be merged: their lengths in memory are kept
+ * besides. All kernels that may have an IOMMU have it.
+ */
+#define SIM_HAS_DMA_LENGTH	IS_ENABLED(CONFIG_NEED_SG_DMA_LENGTH)
+
 /* alloc_pages() became a macro in 6.10, with allocation profiling. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 #define SIM_ALLOC_PAGES_OP	alloc_pages_op

@@ -34,6 +34,7 @@
  *				counters. Everything dmaengine calls in atomic
  *				context takes this one only.
  *	sim_shadow.pages	the xarray's lock: shadows, while bytes are copied.
+ *	sim_iommu.pages		the xarray's lock; never with the other.
  *
  * Callbacks run from the channel's tasklet with neither held. dmaengine calls
  * with its dma_list_mutex held, which is outside both.
@@ -41,6 +42,8 @@
 #ifndef PINRING_SIM_INTERNAL_H
 #define PINRING_SIM_INTERNAL_H
 
+#include <linux/atomic.h>
+#include <linux/dma-direction.h>
 #include <linux/dmaengine.h>
 #include <linux/interrupt.h>
 #include <linux/mutex.h>
@@ -80,6 +83,7 @@ enum sim_dir {
  * @max_bd_bytes: longest BD
  * @batch_receive: receives complete in xilinx_dma's batch manner
  * @shadow: its port is not cache coherent, see shadow.c
+ * @iommu: that port is behind an IOMMU, see iommu.c
  * @line: bytes that its node says a cache line has, if not what it has
  */
 struct sim_board_info {
@@ -91,10 +95,11 @@ struct sim_board_info {
 	u32 max_bd_bytes;
 	bool batch_receive;
 	bool shadow;
+	bool iommu;
 	u32 line;
 };
 
-/* A piece of memory of a descriptor */
+/* A piece of memory of a descriptor, by its IO virtual address if there are such */
 struct sim_piece {
 	phys_addr_t addr;
 	u32 len;
@@ -234,6 +239,16 @@ struct sim_shadow {
 	u32 line;
 };
 
+/**
+ * struct sim_iommu - where IO virtual addresses lead to
+ * @pages: by page of IO virtual addresses, the page frame number
+ * @next: first page that was not given yet
+ */
+struct sim_iommu {
+	struct xarray pages;
+	atomic_long_t next;
+};
+
 /* A file of debugfs and the board it belongs to */
 struct sim_file {
 	struct sim_board *board;
@@ -248,6 +263,7 @@ struct sim_file {
  * @map: which consumer gets which channel
  * @consumer: name of the consumer's device
  * @shadow: where the info says so: what the engine sees of memory
+ * @iommu: where the info says so: the addresses that the engine is given
  * @engine: see the top of this file
  * @stream: guarded by @engine
  * @lock: see the top of this file
@@ -272,6 +288,7 @@ struct sim_board {
 	struct dma_slave_map map[SIM_DIRS];
 	char consumer[16];
 	struct sim_shadow shadow;
+	struct sim_iommu iommu;
 
 	struct mutex engine;	/* guards @stream */
 	struct sim_stream stream;
@@ -339,11 +356,27 @@ void sim_fifo_pop(struct sim_fifo *fifo, u32 len);
 
 /* shadow.c */
 u32 sim_cache_line(void);
-int sim_shadow_begin(struct device *dev);
+int sim_shadow_begin(struct device *dev, bool iommu);
 void sim_shadow_init(struct sim_shadow *shadow);
 void sim_shadow_exit(struct sim_shadow *shadow);
 void sim_shadow_copy(struct sim_shadow *shadow, phys_addr_t addr, u8 *stream,
 		     u32 len, enum sim_dir dir);
+
+int sim_shadow_map(struct sim_shadow *shadow, phys_addr_t addr, size_t size);
+void sim_shadow_unmap(struct sim_shadow *shadow, phys_addr_t addr, size_t size);
+void sim_shadow_sync(struct sim_shadow *shadow, phys_addr_t addr, size_t size,
+		     bool for_cpu);
+void sim_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
+			    int nents, enum dma_data_direction dir);
+void sim_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir);
+
+/* iommu.c */
+extern const struct dma_map_ops sim_iommu_ops;
+void sim_iommu_init(struct sim_iommu *iommu);
+void sim_iommu_exit(struct sim_iommu *iommu);
+void sim_iommu_copy(struct sim_board *board, dma_addr_t addr, u8 *stream,
+		    u32 len, enum sim_dir dir);
 
 /* debugfs.c */
 int sim_debugfs_add(struct sim_board *board);

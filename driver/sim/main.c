@@ -85,6 +85,14 @@ static const struct sim_board_info sim_boards[] = {
 		.max_bd_bytes = SIM_MAX_BD,
 		.shadow = true,
 		.line = PAGE_SIZE,
+	}, {
+		.label = "iommu0",
+		.kind = SIM_LOOP,
+		.bds = 255,
+		.max_seg_bytes = SZ_64K,
+		.max_bd_bytes = SIM_MAX_BD,
+		.shadow = true,
+		.iommu = true,
 	},
 };
 
@@ -160,6 +168,11 @@ static int sim_add_boards(void)
 	for (id = 0; id < ARRAY_SIZE(sim_boards); id++) {
 		if (sim_boards[id].shadow && !SIM_HAS_DMA_OPS) {
 			pr_notice(SIM_DRIVER_NAME ": no board %s: this kernel has no DMA operations of a device's own\n",
+				  sim_boards[id].label);
+			continue;
+		}
+		if (sim_boards[id].iommu && !SIM_HAS_DMA_LENGTH) {
+			pr_notice(SIM_DRIVER_NAME ": no board %s: this kernel is for no IOMMU\n",
 				  sim_boards[id].label);
 			continue;
 		}

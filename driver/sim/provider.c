@@ -131,6 +131,12 @@ static void sim_issue_pending(struct dma_chan *dchan)
 	sim_engine_kick(chan->board);
 }
 
+/* An IOMMU of the board's own translates later, page by page. */
+static phys_addr_t sim_address(const struct sim_board *board, dma_addr_t addr)
+{
+	return board->info->iommu ? addr : dma_to_phys(board->dev, addr);
+}
+
 /* Says why an sg entry can't be taken, or adds what it needs. */
 static bool sim_check_entry(struct sim_chan *chan, struct scatterlist *sg,
 			    u32 *bds, u32 *len)
@@ -138,7 +144,7 @@ static bool sim_check_entry(struct sim_chan *chan, struct scatterlist *sg,
 	struct sim_board *board = chan->board;
 	dma_addr_t addr = sg_dma_address(sg);
 	u32 bytes = sg_dma_len(sg);
-	phys_addr_t phys = dma_to_phys(board->dev, addr);
+	phys_addr_t phys = sim_address(board, addr);
 
 	if (!bytes) {
 		dev_err_ratelimited(board->dev, "entry of length 0\n");
@@ -156,7 +162,8 @@ static bool sim_check_entry(struct sim_chan *chan, struct scatterlist *sg,
 				    &addr, BIT(board->info->copy_align));
 		return false;
 	}
-	if (!pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(phys + bytes - 1))) {
+	if (!board->info->iommu && (!pfn_valid(PHYS_PFN(phys)) ||
+				    !pfn_valid(PHYS_PFN(phys + bytes - 1)))) {
 		dev_err_ratelimited(board->dev, "address %pad is no memory\n",
 				    &addr);
 		return false;
@@ -205,8 +212,7 @@ sim_prep_slave_sg(struct dma_chan *dchan, struct scatterlist *sgl,
 	if (!desc)
 		return NULL;
 	for_each_sg(sgl, sg, sg_len, i) {
-		desc->pieces[i].addr = dma_to_phys(board->dev,
-						   sg_dma_address(sg));
+		desc->pieces[i].addr = sim_address(board, sg_dma_address(sg));
 		desc->pieces[i].len = sg_dma_len(sg);
 	}
 	desc->count = sg_len;
@@ -316,6 +322,7 @@ static void sim_board_free(struct sim_board *board)
 	sim_stream_exit(board);
 	for (dir = 0; dir < SIM_DIRS; dir++)
 		tasklet_kill(&board->chans[dir].callbacks);
+	sim_iommu_exit(&board->iommu);
 	sim_shadow_exit(&board->shadow);
 	put_device(board->dev);
 	kfree(board);
@@ -375,12 +382,12 @@ static int sim_probe(struct platform_device *pdev)
 	struct sim_board *board;
 	int dir, ret;
 
-	/* The engine takes DMA addresses for memory, so nothing may remap. */
+	/* The engine takes DMA addresses for memory, or asks iommu.c: nothing else may remap. */
 	if (device_iommu_mapped(dev))
 		return dev_err_probe(dev, -ENODEV, "behind an IOMMU\n");
 
 	if (info->shadow) {
-		ret = sim_shadow_begin(dev);
+		ret = sim_shadow_begin(dev, info->iommu);
 		if (ret)
 			return ret;
 	}
@@ -400,6 +407,7 @@ static int sim_probe(struct platform_device *pdev)
 	spin_lock_init(&board->lock);
 	mutex_init(&board->engine);
 	sim_shadow_init(&board->shadow);
+	sim_iommu_init(&board->iommu);
 	for (dir = 0; dir < SIM_DIRS; dir++)
 		sim_chan_init(board, dir);
 

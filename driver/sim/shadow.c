@@ -91,8 +91,7 @@ static void sim_shadow_put(struct sim_shadow *shadow, unsigned long pfn)
 		__free_page(page);
 }
 
-static void sim_shadow_unmap(struct sim_shadow *shadow, phys_addr_t addr,
-			     size_t size)
+void sim_shadow_unmap(struct sim_shadow *shadow, phys_addr_t addr, size_t size)
 {
 	unsigned long pfn;
 
@@ -100,8 +99,7 @@ static void sim_shadow_unmap(struct sim_shadow *shadow, phys_addr_t addr,
 		sim_shadow_put(shadow, pfn);
 }
 
-static int sim_shadow_map(struct sim_shadow *shadow, phys_addr_t addr,
-			  size_t size)
+int sim_shadow_map(struct sim_shadow *shadow, phys_addr_t addr, size_t size)
 {
 	unsigned long pfn;
 	int ret;
@@ -139,8 +137,8 @@ static bool sim_shadow_access(struct sim_shadow *shadow, phys_addr_t addr,
 }
 
 /* All lines that hold one of the bytes */
-static void sim_shadow_sync(struct sim_shadow *shadow, phys_addr_t addr,
-			    size_t size, bool for_cpu)
+void sim_shadow_sync(struct sim_shadow *shadow, phys_addr_t addr, size_t size,
+		     bool for_cpu)
 {
 	phys_addr_t at = round_down(addr, shadow->line);
 	phys_addr_t end = round_up(addr + size, shadow->line);
@@ -191,8 +189,9 @@ static void sim_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 		sim_shadow_sync(to_sim_shadow(dev), addr, size, true);
 }
 
-static void sim_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
-				   int nents, enum dma_data_direction dir)
+/* By where the pages are in memory, whatever their addresses */
+void sim_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
+			    int nents, enum dma_data_direction dir)
 {
 	struct scatterlist *sg;
 	int i;
@@ -201,8 +200,8 @@ static void sim_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
 		sim_sync_for_device(dev, sg_phys(sg), sg->length, dir);
 }
 
-static void sim_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
-				int nents, enum dma_data_direction dir)
+void sim_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir)
 {
 	struct scatterlist *sg;
 	int i;
@@ -314,9 +313,9 @@ static void sim_forget_ops(void *data)
  * In the provider's probe, ahead of dma_set_mask(): that decides whether syncs
  * are skipped (6.12).
  */
-int sim_shadow_begin(struct device *dev)
+int sim_shadow_begin(struct device *dev, bool iommu)
 {
-	set_dma_ops(dev, &sim_dma_ops);
+	set_dma_ops(dev, iommu ? &sim_iommu_ops : &sim_dma_ops);
 	return devm_add_action_or_reset(dev, sim_forget_ops, dev);
 }
 

@@ -45,6 +45,10 @@ void sim_stream_setup(void)
 static void sim_copy(struct sim_board *board, phys_addr_t addr, u8 *stream,
 		     u32 len, enum sim_dir dir)
 {
+	if (board->info->iommu) {
+		sim_iommu_copy(board, addr, stream, len, dir);
+		return;
+	}
 	if (board->info->shadow) {
 		sim_shadow_copy(&board->shadow, addr, stream, len, dir);
 		return;
