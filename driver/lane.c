@@ -12,6 +12,11 @@
  * (pinned for one-shot jobs, or staged), are held at a time, so that a transfer
  * of any size gets by with the usual RLIMIT_MEMLOCK of 8 MiB, and the next part
  * is ready when the one before it completes.
+ *
+ * The turn: who runs a lane prepares a window of it and no more, though what is
+ * done makes room as fast. A task leaves the rest to a worker: ENTER does not
+ * wait, and a task that was killed comes out of it. A worker begins anew behind
+ * the user's other lanes.
  */
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
@@ -21,6 +26,15 @@
 /* How long a part waits for pages charged to other parts, and how often it looks. */
 #define PINRING_STARVE_NS	(1 * NSEC_PER_SEC)
 #define PINRING_STARVE_POLL	msecs_to_jiffies(5)
+
+/* The other direction's jobs of an ENTER wait no longer for one whose pin stalls. */
+#define PINRING_LANE_PATIENCE	msecs_to_jiffies(10)
+
+/* What is left of a runner's turn. */
+struct pinring_turn {
+	u32 parts;
+	unsigned long pages;
+};
 
 static unsigned long pinring_chunk_pages(const struct pinring_device *pdev)
 {
@@ -156,17 +170,38 @@ static bool pinring_lane_enqueue(struct pinring_lane *lane, struct pinring_part 
 	return true;
 }
 
-/* Prepares what the window allows. The caller's address space is the ring's. */
-static void pinring_lane_prepare(struct pinring_lane *lane)
+static struct pinring_turn pinring_turn_begin(const struct pinring_lane *lane)
+{
+	return (struct pinring_turn){
+		.parts = PINRING_LANE_PARTS,
+		.pages = 2 * pinring_chunk_pages(lane->ring->pdev),
+	};
+}
+
+static void pinring_turn_spend(struct pinring_turn *turn, unsigned long npages)
+{
+	turn->parts--;
+	turn->pages -= min(npages, turn->pages);
+}
+
+static bool pinring_turn_over(const struct pinring_turn *turn)
+{
+	return !turn->parts || !turn->pages;
+}
+
+/* Prepares what window and turn allow. The caller's address space is the ring's. */
+static void pinring_lane_prepare(struct pinring_lane *lane, struct pinring_turn *turn)
 {
 	struct pinring_device *pdev = lane->ring->pdev;
 	struct pinring_part *part;
 	struct pinring_job *job;
 	bool enqueued, oneshot;
+	bool unpumped = false;
+	unsigned long npages;
 	int ret;
 
 	spin_lock_irq(&pdev->lock);
-	while ((part = pinring_lane_next(lane))) {
+	while (!pinring_turn_over(turn) && (part = pinring_lane_next(lane))) {
 		job = part->job;
 		oneshot = !job->buffer;
 		refcount_inc(&job->refs);
@@ -175,7 +210,13 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 		job->parts_out++;
 		spin_unlock_irq(&pdev->lock);
 
-		ret = pinring_lane_charge(lane, part, pinring_part_init(part));
+		npages = pinring_part_init(part);
+		if (npages && unpumped) {
+			/* A pin, or an unpin of what is to be charged less, may stall. */
+			pinring_channel_pump(lane->channel);
+			unpumped = false;
+		}
+		ret = pinring_lane_charge(lane, part, npages);
 		if (ret == -EAGAIN) {
 			spin_lock_irq(&pdev->lock);
 			part->state = PINRING_PART_FREE;
@@ -198,11 +239,14 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
 		enqueued = pinring_lane_enqueue(lane, part, ret);
 		spin_unlock_irq(&pdev->lock);
 
+		pinring_turn_spend(turn, npages);
 		if (!enqueued)
 			pinring_part_release(part);
 		else if (oneshot)
 			/* The next pin may stall: this part must not wait for it. */
 			pinring_channel_pump(lane->channel);
+		else
+			unpumped = true;
 		spin_lock_irq(&pdev->lock);
 	}
 	spin_unlock_irq(&pdev->lock);
@@ -213,10 +257,12 @@ static void pinring_lane_prepare(struct pinring_lane *lane)
  * @lane: the lane.
  *
  * Process context, in the ring's address space. If somebody else is at it
- * already, that one goes round once more.
+ * already, that one goes round once more. What is left when the turn is over is
+ * a worker's.
  */
 void pinring_lane_run(struct pinring_lane *lane)
 {
+	struct pinring_turn turn = pinring_turn_begin(lane);
 	struct pinring_device *pdev = lane->ring->pdev;
 
 	spin_lock_irq(&pdev->lock);
@@ -229,12 +275,41 @@ void pinring_lane_run(struct pinring_lane *lane)
 	do {
 		lane->again = false;
 		spin_unlock_irq(&pdev->lock);
-		pinring_lane_prepare(lane);
+		pinring_lane_prepare(lane, &turn);
 		pinring_channel_pump(lane->channel);
 		spin_lock_irq(&pdev->lock);
-	} while (lane->again);
+	} while (lane->again && !pinring_turn_over(&turn));
 	lane->running = false;
+	if (!list_empty(&lane->jobs) && pinring_turn_over(&turn))
+		pinring_lane_kick(lane, 0);
 	spin_unlock_irq(&pdev->lock);
+}
+
+/**
+ * pinring_lanes_run - as pinring_lane_run(), for all of a ring
+ * @ring: the ring.
+ *
+ * Receives first: a loopback's send finds them armed.
+ */
+void pinring_lanes_run(struct pinring_ring *ring)
+{
+	struct pinring_lane *send = &ring->lane[PINRING_SEND];
+	struct pinring_lane *recv = &ring->lane[PINRING_RECV];
+	bool both;
+
+	spin_lock_irq(&ring->pdev->lock);
+	both = ring->directions == (PINRING_DIR_SEND | PINRING_DIR_RECV) &&
+	       !list_empty(&send->jobs) && !list_empty(&recv->jobs);
+	spin_unlock_irq(&ring->pdev->lock);
+
+	if (both)
+		pinring_lane_kick(send, PINRING_LANE_PATIENCE);
+	if (ring->directions & PINRING_DIR_RECV)
+		pinring_lane_run(recv);
+	if (both && cancel_delayed_work(&send->work))
+		pinring_ring_put(ring);
+	if (ring->directions & PINRING_DIR_SEND)
+		pinring_lane_run(send);
 }
 
 static bool pinring_job_unprepared(const struct pinring_job *job, u64 dir)

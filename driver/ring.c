@@ -270,7 +270,6 @@ static void pinring_ring_reap_all(struct pinring_ring *ring)
 
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted)
 {
-	unsigned int dir;
 	int ret;
 
 	/*
@@ -288,11 +287,8 @@ int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted
 	ret = pinring_ring_consume(ring, to_submit, submitted);
 	mutex_unlock(&ring->submit_mutex);
 
-	/* Receives first: a loopback's send finds them armed. */
 	if (*submitted)
-		for (dir = PINRING_DIRS; dir-- > 0;)
-			if (ring->directions & pinring_dir_bit(dir))
-				pinring_lane_run(&ring->lane[dir]);
+		pinring_lanes_run(ring);
 	return ret;
 }
 

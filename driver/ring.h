@@ -124,6 +124,7 @@ ktime_t pinring_timeout(u64 deadline);
 void pinring_lane_init(struct pinring_lane *lane, struct pinring_ring *ring,
 		       struct pinring_channel *channel);
 void pinring_lane_run(struct pinring_lane *lane);
+void pinring_lanes_run(struct pinring_ring *ring);
 void pinring_lane_kick(struct pinring_lane *lane, unsigned long delay);
 void pinring_lane_again(struct pinring_lane *lane);
 void pinring_lane_refund(struct pinring_part *part, unsigned long npages);

@@ -49,8 +49,16 @@ bool stalling_memory::await_fault() const {
 }
 
 void stalling_memory::let_go() const {
+  let_go(at_, mapped_);
+}
+
+void stalling_memory::let_go(std::size_t page) const {
+  let_go(at_ + page * page_bytes(), page_bytes());
+}
+
+void stalling_memory::let_go(std::byte* from, std::size_t bytes) const {
   uffdio_zeropage zero{};
-  zero.range = {reinterpret_cast<__u64>(at_), mapped_};
+  zero.range = {reinterpret_cast<__u64>(from), bytes};
   if (::ioctl(fd_.get(), UFFDIO_ZEROPAGE, &zero) != 0)
     throw std::runtime_error("can't let go of stalled memory");
 }

@@ -25,11 +25,15 @@ public:
   [[nodiscard]] bool await_fault() const;
   /// Whoever is stalled goes on; the memory is zeroes.
   void let_go() const;
+  /// The same for one page: whoever comes to another one stalls there.
+  void let_go(std::size_t page) const;
 
   /// Whether this kernel, set up as it is, has such a thing.
   [[nodiscard]] static bool available();
 
 private:
+  void let_go(std::byte* from, std::size_t bytes) const;
+
   unique_fd fd_;
   std::size_t bytes_;
   std::size_t mapped_;
