@@ -47,6 +47,9 @@ static bool pinring_recovery_needed(struct pinring_device *pdev, u64 now)
 	struct pinring_part *part;
 	unsigned int dir;
 
+	/* An engine that did not stop may do so now: over kexec it would go on. */
+	if (pdev->gone && pdev->quarantine)
+		return true;
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
 		if (pdev->channel[dir].halted)
 			return true;

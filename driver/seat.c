@@ -251,6 +251,13 @@ int pinring_channel_init(struct pinring_device *pdev, enum pinring_dir dir)
 				    dev_name(dma->device->dev));
 		goto release;
 	}
+	/* Both may be missing (dmaengine_terminate_async(), dmaengine_synchronize()). */
+	if (!dma->device->device_terminate_all || !dma->device->device_synchronize) {
+		ret = dev_err_probe(pdev->dev, -EOPNOTSUPP,
+				    "%s can't stop a channel, or can't tell when it has: no memory could be taken back from it\n",
+				    dev_driver_string(dma->device->dev));
+		goto release;
+	}
 	channel->dma = dma;
 	channel->dma_dev = dmaengine_get_dma_device(dma);
 	ret = pinring_quirk_find(channel);

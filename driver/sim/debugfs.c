@@ -66,6 +66,8 @@ static const struct sim_knob sim_knobs[] = {
 	{ "fail_recv", SIM_AT(chans[SIM_RECV].fail),
 	  .max = U64_MAX, SIM_ON_RECV },
 	{ "refuse_submits", SIM_AT(refuse), .max = U64_MAX },
+	{ "no_synchronize", SIM_AT(no_synchronize), SIM_BOOL,
+	  .max = 1, .apply = sim_hide_synchronize },
 	{ "short_packet", SIM_AT(short_packet), .max = U64_MAX, SIM_ON_RECV },
 	{ "rate_bytes_per_s", SIM_AT(rate), .max = SIM_RATE_MAX },
 	{ "fifo_bytes", SIM_AT(stream.fifo.limit), SIM_U32,

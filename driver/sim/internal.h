@@ -271,6 +271,7 @@ struct sim_file {
  * @flush: guarded by @lock: a reset wants the stream emptied
  * @drop: knob: completions to drop, of either channel
  * @refuse: knob: submits to refuse, of either channel
+ * @no_synchronize: knob: it can't be waited for that a stop is over
  * @short_packet: knob: bytes after which the next packet ends
  * @rate: knob: bytes per second into the stream, 0: no limit
  * @packet_bytes: knob: source: length of the packets
@@ -298,6 +299,7 @@ struct sim_board {
 	bool flush;
 	u64 drop;
 	u64 refuse;
+	bool no_synchronize;
 	u64 short_packet;
 	u64 rate;
 	u32 packet_bytes;
@@ -326,6 +328,7 @@ extern struct dentry *sim_debugfs_root;
 
 /* provider.c */
 extern struct platform_driver sim_provider_driver;
+int sim_hide_synchronize(struct sim_board *board, u32 hide);
 
 /* channel.c */
 void sim_chan_init(struct sim_board *board, enum sim_dir dir);

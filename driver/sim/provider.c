@@ -52,6 +52,14 @@ static void sim_synchronize(struct dma_chan *dchan)
 	sim_chan_synchronize(to_sim_chan(dchan));
 }
 
+/* Many a provider has none. While nobody has its channels. */
+int sim_hide_synchronize(struct sim_board *board, u32 hide)
+{
+	board->no_synchronize = hide;
+	board->dma.device_synchronize = hide ? NULL : sim_synchronize;
+	return 0;
+}
+
 static int sim_alloc_chan_resources(struct dma_chan *dchan)
 {
 	struct sim_chan *chan = to_sim_chan(dchan);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "delays.hpp"
+#include "support/binding.hpp"
 #include "support/board.hpp"
 #include "support/guarded_memory.hpp"
 #include "support/loop.hpp"
@@ -169,4 +170,18 @@ TEST_CASE("A device that is not dead is left alone by a reset") {
 
 TEST_CASE("Other devices go on when one is dead") {
   CHECK_NOTHROW(prove_usable("loop0"));
+}
+
+TEST_CASE("A device that leaves tries once more to stop an engine that did not stop") {
+  // Last, as what is in quarantine then stays there: nobody is left to ask.
+  const guarded_memory in(bytes, 0);
+  {
+    raw_ring ring("loop1");
+    lose_to_engine(ring, {make_recv(in.data(), 1)});
+  }
+  const board loop1("loop1");
+  const auto stops = loop1.stops();
+  binding device("loop1");
+  device.unbind();
+  CHECK(loop1.stops() > stops);
 }

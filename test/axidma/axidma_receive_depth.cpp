@@ -196,6 +196,24 @@ TEST_CASE("A batch that was promised is reported with fewer interrupts than pack
   CHECK(loop0.read("irqs_recv") - irqs < n);
 }
 
+TEST_CASE("A packet that is longer than its receive is an error in a batch, too") {
+  raw_ring ring("loop0");
+  const guarded_memory out(1500);
+  const guarded_memory in(2 * bytes);
+  ring.register_at(0, in.data(), PINRING_DIR_RECV); // so that both are handed over together
+  constexpr auto flags = PINRING_SQE_BATCH | PINRING_SQE_MAY_BE_SHORT;
+  ring.push(make_registered(PINRING_OP_RECV, 0, 0, bytes, 1, flags))
+      .push(make_registered(PINRING_OP_RECV, 0, bytes, bytes, 2, flags));
+  ring.push(make_send(out.data(), 3));
+  REQUIRE(ring.submit().submitted == 3);
+
+  // One packet less than was promised has come, so that no interrupt does.
+  const auto cqes = ring.wait(3);
+  CHECK(outcome_of(completion_of(cqes, 1)) == outcome{EIO});
+  CHECK(outcome_of(completion_of(cqes, 2)) == outcome{ECONNRESET});
+  CHECK_NOTHROW(prove_usable(ring));
+}
+
 TEST_CASE("The channel works at the end of all this") {
   CHECK_NOTHROW(prove_usable("loop1"));
   for (const auto* device : devices()) {

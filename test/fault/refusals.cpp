@@ -74,6 +74,17 @@ TEST_CASE(
   CHECK_NOTHROW(prove_survived("loop0"));
 }
 
+TEST_CASE("A provider that can't be stopped for sure gets no memory") {
+  board loop1("loop1");
+  binding device("loop1");
+  device.unbind();
+  loop1.no_synchronize();
+  CHECK_THROWS(device.bind());
+  loop1.no_synchronize(false);
+  CHECK_NOTHROW(device.bind());
+  CHECK_NOTHROW(prove_usable("loop1"));
+}
+
 TEST_CASE("A provider that refuses for ever makes its device dead, and no other one") {
   binding device("loop1");
   {

@@ -53,6 +53,8 @@ public:
 
   /// The next n submits are refused, as xilinx_dma's are after a reset that failed.
   board& refuse_submits(std::uint64_t n) { return set("refuse_submits", n); }
+  /// It can't be waited for that a stop is over. While no driver has the channels.
+  board& no_synchronize(bool on = true) { return set("no_synchronize", on); }
 
   // A model's only.
 
