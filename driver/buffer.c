@@ -281,8 +281,9 @@ static void pinring_buffer_release_work(struct work_struct *work)
 
 	pinring_buffer_release(buffer);
 
-	/* Still its index's owner, unless UPDATE or close took it out. */
 	mutex_lock(&ring->buffer_mutex);
+	list_del(&buffer->link);
+	/* Still its index's owner, unless UPDATE took it out. */
 	xa_cmpxchg(&ring->buffers, buffer->index, buffer, NULL, GFP_KERNEL);
 	mutex_unlock(&ring->buffer_mutex);
 
@@ -503,6 +504,8 @@ int pinring_buffer_add(struct pinring_ring *ring, struct pinring_buffer *arg)
 		if (ret == -EBUSY)
 			ret = pinring_buffer_taken(ring, buffer->index);
 	}
+	if (!ret)
+		list_add_tail(&buffer->link, &ring->living);
 	arg->index = buffer->index;
 	mutex_unlock(&ring->buffer_mutex);
 
@@ -549,6 +552,7 @@ int pinring_buffer_update(struct pinring_ring *ring, struct pinring_buffer *arg)
 		ret = xa_err(xa_store(&ring->buffers, arg->index, buffer, GFP_KERNEL));
 	}
 	if (!ret) {
+		list_add_tail(&buffer->link, &ring->living);
 		refcount_inc(&old->refs);
 		pinring_buffer_kill(ring, old);
 	}
@@ -597,7 +601,7 @@ int pinring_buffer_remove(struct pinring_ring *ring, struct pinring_buffer *arg)
 	return ret;
 }
 
-/* By close, when no job is left: returns when all that are in the table are unpinned. */
+/* By close, when no job is left: returns when all are unpinned, replaced ones, too. */
 void pinring_buffer_release_all(struct pinring_ring *ring)
 {
 	struct pinring_buffer_entry *buffer;
@@ -609,17 +613,20 @@ void pinring_buffer_release_all(struct pinring_ring *ring)
 			pinring_buffer_kill(ring, buffer);
 	mutex_unlock(&ring->buffer_mutex);
 
-	wait_event(ring->buffer_wait, xa_empty(&ring->buffers));
+	wait_event(ring->buffer_wait, list_empty(&ring->living));
 }
 
-/* By unbind: the provider's device goes away, the pins stay until let go. */
+/*
+ * By unbind: the provider's device goes away, the pins stay until let go. Also of
+ * those that nobody finds any more: their release may be behind an unpin that
+ * stalls.
+ */
 void pinring_buffer_unmap_all(struct pinring_ring *ring)
 {
 	struct pinring_buffer_entry *buffer;
-	unsigned long index;
 
 	mutex_lock(&ring->buffer_mutex);
-	xa_for_each(&ring->buffers, index, buffer)
+	list_for_each_entry(buffer, &ring->living, link)
 		pinring_buffer_unmap(buffer);
 	mutex_unlock(&ring->buffer_mutex);
 }

@@ -4,6 +4,7 @@
 #define PINRING_BUFFER_H
 
 #include <linux/dma-direction.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
@@ -39,6 +40,7 @@ struct pinring_buffer_entry {
 	refcount_t refs;		/* of this structure: all users, and each waiter */
 	struct pinring_ring *ring;
 	struct work_struct release_work;
+	struct list_head link;		/* ring->living, once it is in the table */
 	u32 index;
 	u32 directions;
 	bool dying;			/* under ring->buffer_mutex and the xarray's lock */

@@ -100,7 +100,7 @@ static int pinring_abort(struct pinring_job *job, u64 user_data, u64 *ended)
 	}
 	mutex_unlock(&pdev->claim_mutex);
 	/* Those whose memory waits for a CPU sync. */
-	pinring_ring_reap(ring);
+	pinring_ring_let_go(ring);
 	return ret;
 }
 

@@ -17,7 +17,8 @@
  * A part's way: lane prepares it (process context, no lock held while it
  * pins) -> lane->ready -> pump hands it to the provider, lanes in turn and
  * within the BD budget -> channel->issued -> provider's callback, or recovery
- * -> accounted to its job -> its memory is released by the ring's reap work.
+ * -> let go of: unmapped, and accounted to its job -> its pages are unpinned by
+ * the ring's reap work.
  *
  * A job's outcome is fixed once, under device->lock, by whichever comes first
  * of completion, error, deadline, cancel, close and unbind; it is posted when
@@ -27,13 +28,16 @@
  *
  *	file->setup_mutex
  *	ring->end_mutex			the end of a ring
+ *	ring->unpin_mutex		unpins pages of completed parts, and may so be
+ *					held for ever: taken for the ring's own sake
+ *					only, and nothing but device->lock under it
  *	ring->submit_mutex		SQ consumption
  *	pinring_users_mutex		the list of users; nothing is taken under it
  *	device->claim_mutex		claims, the list of rings
  *	ring->buffer_mutex		changes of the buffer table
  *	device->recover_mutex		one recovery at a time
  *	channel->mutex			from prep to issue; SEND before RECV
- *	ring->reap_mutex		releases completed parts
+ *	ring->reap_mutex		lets go of completed parts
  *	device->live (rwsem)		held for reading while who is to use the
  *					provider's device is counted in
  *					device->mapped, or syncs a mapping that
@@ -46,7 +50,9 @@
  * completions (wait queues, eventfds, epolls).
  *
  * No lock is held while user pages are pinned: a fault may take for ever
- * (userfaultfd, FUSE). Provider callbacks (tasklet) take device->lock only.
+ * (userfaultfd, FUSE). While they are unpinned, which may take as long, none is
+ * that an unbind or another ring needs. Provider callbacks (tasklet) take
+ * device->lock only.
  */
 #ifndef PINRING_INTERNAL_H
 #define PINRING_INTERNAL_H

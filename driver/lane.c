@@ -240,13 +240,15 @@ static void pinring_lane_prepare(struct pinring_lane *lane, struct pinring_turn 
 		spin_unlock_irq(&pdev->lock);
 
 		pinring_turn_spend(turn, npages);
-		if (!enqueued)
-			pinring_part_release(part);
-		else if (oneshot)
+		if (!enqueued) {
+			if (pinring_part_let_go(part))
+				pinring_part_give_back(part);
+		} else if (oneshot) {
 			/* The next pin may stall: this part must not wait for it. */
 			pinring_channel_pump(lane->channel);
-		else
+		} else {
 			unpumped = true;
+		}
 		spin_lock_irq(&pdev->lock);
 	}
 	spin_unlock_irq(&pdev->lock);

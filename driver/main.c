@@ -191,7 +191,11 @@ static void pinring_device_stop(struct pinring_device *pdev)
 	pinring_recover(pdev);
 }
 
-/* Ends everything, waits until nothing of ours is mapped. Files may be open. */
+/*
+ * Ends everything, waits until nothing of ours is mapped. Files may be open. For
+ * pages to be unpinned nobody waits here: that may take for ever, and all the
+ * others' files with it, whose close needs claim_mutex.
+ */
 static void pinring_device_kill(struct pinring_device *pdev)
 {
 	struct pinring_ring *ring = NULL;
@@ -200,7 +204,7 @@ static void pinring_device_kill(struct pinring_device *pdev)
 	mutex_lock(&pdev->claim_mutex);
 	while ((ring = pinring_ring_next(pdev, ring))) {
 		pinring_jobs_end(ring, pinring_job_any, 0, -ENODEV, NULL);
-		pinring_ring_reap(ring);
+		pinring_ring_let_go(ring);
 		pinring_buffer_unmap_all(ring);
 		wake_up_all(&ring->wait);
 	}

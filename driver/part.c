@@ -179,7 +179,7 @@ unsigned long pinring_part_init(struct pinring_part *part)
 
 /*
  * Makes a part ready to be handed to the provider. On error the part holds
- * what it got so far; pinring_part_release() gives it back.
+ * what it got so far; pinring_part_let_go() and what follows give it back.
  */
 int pinring_part_prepare(struct pinring_part *part)
 {
@@ -322,7 +322,7 @@ static void pinring_part_sync_buffer(const struct pinring_part *part)
 }
 
 /* The memory is the caller's again, or nobody's. */
-static void pinring_part_let_go(struct pinring_part *part)
+static void pinring_part_detach(struct pinring_part *part)
 {
 	if (part->mapped)
 		pinring_part_unmap(part);
@@ -334,17 +334,26 @@ static void pinring_part_let_go(struct pinring_part *part)
 	pinring_part_drop(part);
 }
 
-/* Process context, no lock: also for a part whose preparation failed. */
-void pinring_part_release(struct pinring_part *part)
+/**
+ * pinring_part_let_go - the first half of a release: all that others wait for
+ * @part: the provider is through with it, or never got it.
+ *
+ * Process context. Nothing of the part uses the provider's device any more, and
+ * its job has heard of it. Touches no memory that may stall: an unbind does this
+ * for everybody.
+ *
+ * Return: whether its pages are still pinned, and pinring_part_give_back() has to
+ * follow; if not, the part must not be touched any more.
+ */
+bool pinring_part_let_go(struct pinring_part *part)
 {
-	struct pinring_job *job = part->job;
-	struct pinring_device *pdev = job->ring->pdev;
+	struct pinring_device *pdev = part->job->ring->pdev;
 
 	/* An engine that was shown to have stopped since then has let go. */
 	if (part->quarantined)
 		part->quarantined = pinring_quarantine_holds(pdev, part->resets);
 	if (part->held && !part->quarantined)
-		pinring_part_let_go(part);
+		pinring_part_detach(part);
 
 	/* The caller need not wait for its pages to be unpinned: notify it at once. */
 	pinring_post_lock(pdev);
@@ -357,11 +366,28 @@ void pinring_part_release(struct pinring_part *part)
 		pinring_stage_forget(&part->stage);
 		/* Not earlier: a reset gives back all at once, by the provider's device. */
 		pinring_part_drop(part);
+		/* Those that there was no memory to keep. */
+		kvfree(part->pages);
+		part->pages = NULL;
 	}
 	pinring_part_free_sg(part);
+	if (part->pages)
+		return true;
+	pinring_part_give_back(part);
+	return false;
+}
+
+/*
+ * The second half: its pages, their charge and its slot in the job. Process
+ * context, under no lock but ring->unpin_mutex: an unpin may take for ever.
+ */
+void pinring_part_give_back(struct pinring_part *part)
+{
+	struct pinring_job *job = part->job;
+	struct pinring_device *pdev = job->ring->pdev;
+
 	if (part->pages) {
-		if (!part->quarantined)
-			pinring_unpin(part->pages, part->npages, job->dir == PINRING_RECV);
+		pinring_unpin(part->pages, part->npages, job->dir == PINRING_RECV);
 		kvfree(part->pages);
 		part->pages = NULL;
 	}

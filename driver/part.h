@@ -54,7 +54,7 @@ struct pinring_stage {
 struct pinring_part {
 	struct pinring_job *job;
 	struct list_head link;
-	struct llist_node reap;
+	struct llist_node reap;		/* on ring->reap, then on ring->unpin */
 	enum pinring_part_state state;
 	bool accounted;
 	u64 offset;			/* of its first byte in the job */
@@ -116,7 +116,8 @@ struct pinring_run {
 /* part.c */
 unsigned long pinring_part_init(struct pinring_part *part);
 int pinring_part_prepare(struct pinring_part *part);
-void pinring_part_release(struct pinring_part *part);
+bool pinring_part_let_go(struct pinring_part *part);
+void pinring_part_give_back(struct pinring_part *part);
 void pinring_part_done(struct pinring_part *part);
 void pinring_part_quarantine(struct pinring_part *part);
 

@@ -24,6 +24,7 @@ struct pinring_kept_mapping {
 struct pinring_kept {
 	struct list_head link;
 	struct pinring_ring *ring;
+	struct work_struct work;	/* unpins */
 	struct page **pages;
 	unsigned long npages;
 	unsigned long charged;
@@ -44,6 +45,19 @@ static void pinring_kept_free(struct pinring_kept *kept)
 	kfree(kept);
 }
 
+static void pinring_kept_unpin_work(struct work_struct *work)
+{
+	struct pinring_kept *kept = container_of(work, struct pinring_kept, work);
+
+	pinring_unpin(kept->pages, kept->npages, kept->dirty);
+	pinring_uncharge(kept->ring, kept->charged);
+	pinring_kept_free(kept);
+}
+
+/*
+ * Unpinned by who it belongs to: the caller may be releasing a part or a buffer,
+ * or be a write to sysfs that an unbind waits for, and an unpin may stall.
+ */
 static void pinring_kept_give_back(struct pinring_kept *kept)
 {
 	unsigned int i;
@@ -56,9 +70,7 @@ static void pinring_kept_give_back(struct pinring_kept *kept)
 					  PINRING_MAP_ATTRS);
 	}
 	pinring_stage_free(&kept->stage, kept->mapping[0].dma_dev, kept->mapping[0].dma_dir);
-	pinring_unpin(kept->pages, kept->npages, kept->dirty);
-	pinring_uncharge(kept->ring, kept->charged);
-	pinring_kept_free(kept);
+	queue_work(kept->ring->user->reap_wq, &kept->work);
 }
 
 /*
@@ -96,6 +108,7 @@ static struct pinring_kept *pinring_kept_alloc(struct pinring_ring *ring)
 
 	if (!kept)
 		return NULL;
+	INIT_WORK(&kept->work, pinring_kept_unpin_work);
 	pinring_ring_get(ring);
 	kept->ring = ring;
 	return kept;

@@ -257,15 +257,29 @@ static int pinring_ring_consume(struct pinring_ring *ring, u32 to_submit, u32 *s
 }
 
 /* Under reap_mutex. */
-static void pinring_ring_reap_all(struct pinring_ring *ring)
+static void pinring_ring_let_go_all(struct pinring_ring *ring)
 {
 	struct pinring_part *part, *next;
 	struct llist_node *list;
 
+	lockdep_assert_held(&ring->reap_mutex);
 	/* In the order of completion: among those that wait to be synced or copied it stays. */
 	list = llist_reverse_order(llist_del_all(&ring->reap));
 	llist_for_each_entry_safe(part, next, list, reap)
-		pinring_part_release(part);
+		if (pinring_part_let_go(part))
+			llist_add(&part->reap, &ring->unpin);
+}
+
+/* Under unpin_mutex. */
+static void pinring_ring_unpin_all(struct pinring_ring *ring)
+{
+	struct pinring_part *part, *next;
+	struct llist_node *list;
+
+	lockdep_assert_held(&ring->unpin_mutex);
+	list = llist_del_all(&ring->unpin);
+	llist_for_each_entry_safe(part, next, list, reap)
+		pinring_part_give_back(part);
 }
 
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted)
@@ -279,8 +293,13 @@ int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted
 	if (to_submit && !llist_empty(&ring->reap)) {
 		if (mutex_lock_interruptible(&ring->reap_mutex))
 			return -EINTR;
-		pinring_ring_reap_all(ring);
+		pinring_ring_let_go_all(ring);
 		mutex_unlock(&ring->reap_mutex);
+		/* If somebody is at it, the pages are not worth waiting for. */
+		if (mutex_trylock(&ring->unpin_mutex)) {
+			pinring_ring_unpin_all(ring);
+			mutex_unlock(&ring->unpin_mutex);
+		}
 	}
 	if (mutex_lock_interruptible(&ring->submit_mutex))
 		return -EINTR;
@@ -344,14 +363,29 @@ bool pinring_ring_writable(struct pinring_ring *ring)
 /* ---- what completed parts leave behind ---- */
 
 /*
- * Process context, anyone, any time. When it returns, all that was completed
- * before the call is unpinned and uncharged.
+ * Process context, anyone, any time; never stalls. When it returns, the
+ * provider's device is not needed for what was completed before the call, and
+ * its jobs know. The pages are left to reap_work: whoever completed a part has
+ * queued it, and it comes to the pages after it has been where we are.
+ */
+void pinring_ring_let_go(struct pinring_ring *ring)
+{
+	mutex_lock(&ring->reap_mutex);
+	pinring_ring_let_go_all(ring);
+	mutex_unlock(&ring->reap_mutex);
+}
+
+/*
+ * Process context, for the ring's own sake only: an unpin may take for ever.
+ * When it returns, all that was completed before the call is unpinned and
+ * uncharged.
  */
 void pinring_ring_reap(struct pinring_ring *ring)
 {
-	mutex_lock(&ring->reap_mutex);
-	pinring_ring_reap_all(ring);
-	mutex_unlock(&ring->reap_mutex);
+	pinring_ring_let_go(ring);
+	mutex_lock(&ring->unpin_mutex);
+	pinring_ring_unpin_all(ring);
+	mutex_unlock(&ring->unpin_mutex);
 }
 
 static void pinring_ring_reap_work(struct work_struct *work)
@@ -441,11 +475,14 @@ struct pinring_ring *pinring_ring_create(struct pinring_device *pdev, struct pin
 	INIT_LIST_HEAD(&ring->jobs);
 	INIT_LIST_HEAD(&ring->overflow);
 	init_llist_head(&ring->reap);
+	init_llist_head(&ring->unpin);
 	INIT_WORK(&ring->reap_work, pinring_ring_reap_work);
 	INIT_WORK(&ring->drain_work, pinring_ring_drain_work);
 	mutex_init(&ring->submit_mutex);
 	mutex_init(&ring->buffer_mutex);
 	mutex_init(&ring->reap_mutex);
+	mutex_init(&ring->unpin_mutex);
+	INIT_LIST_HEAD(&ring->living);
 	xa_init_flags(&ring->buffers, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&ring->wait);
 	pinring_notify_init(ring);
@@ -561,7 +598,9 @@ void pinring_ring_end(struct pinring_ring *ring)
 	for (dir = 0; dir < PINRING_DIRS; dir++)
 		if (cancel_delayed_work(&ring->lane[dir].work))
 			pinring_ring_put(ring);
+	pinring_buffer_release_all(ring);
 
+	/* An unbind finds the ring as long as something of it is mapped. */
 	mutex_lock(&pdev->claim_mutex);
 	spin_lock_irq(&pdev->lock);
 	list_del(&ring->link);
@@ -570,7 +609,6 @@ void pinring_ring_end(struct pinring_ring *ring)
 		pinring_unclaim(ring);
 	mutex_unlock(&pdev->claim_mutex);
 
-	pinring_buffer_release_all(ring);
 	pinring_notify_end(ring);
 	mutex_unlock(&ring->end_mutex);
 }

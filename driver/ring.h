@@ -93,14 +93,17 @@ struct pinring_ring {
 	wait_queue_head_t wait;
 	struct pinring_notifier notifier;
 	struct pinring_lane lane[PINRING_DIRS];
-	struct llist_head reap;
+	struct llist_head reap;		/* parts that the provider is through with */
 	struct mutex reap_mutex;	/* one reaper: completions stay in order */
+	struct llist_head unpin;	/* parts that were let go of, but for their pages */
+	struct mutex unpin_mutex;	/* one who unpins, and those who wait for pages */
 	struct work_struct reap_work;
 	struct work_struct drain_work;
 	struct work_struct free_work;
 
-	struct mutex buffer_mutex;	/* changes of the table */
+	struct mutex buffer_mutex;	/* changes of the table, and of who lives */
 	struct xarray buffers;
+	struct list_head living;	/* under buffer_mutex: also replaced ones, until unpinned */
 	wait_queue_head_t buffer_wait;
 };
 
@@ -114,6 +117,7 @@ void pinring_ring_put(struct pinring_ring *ring);
 int pinring_ring_submit(struct pinring_ring *ring, u32 to_submit, u32 *submitted);
 int pinring_ring_wait(struct pinring_ring *ring, u32 min_complete, u64 deadline);
 void pinring_ring_post(struct pinring_job *job);
+void pinring_ring_let_go(struct pinring_ring *ring);
 void pinring_ring_reap(struct pinring_ring *ring);
 bool pinring_ring_readable(struct pinring_ring *ring);
 bool pinring_ring_writable(struct pinring_ring *ring);

@@ -60,7 +60,7 @@ TEST_CASE("A submission that waits for the worker ends with a signal, and has co
   const guarded_memory second(bytes);
   enter_result entered;
   {
-    stalled_call release("pinring_part_release");
+    stalled_call release("pinring_part_let_go");
     ring.push(make_recv(first.data(), 1)).push(make_recv(second.data(), 2));
     ring.push(make_send(out.data(), 3));
     REQUIRE(ring.submit().submitted == 3);
