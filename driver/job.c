@@ -12,7 +12,9 @@
  * A job is referenced by its ring's list until its CQE is written, and by
  * each of its parts that still holds memory. Its hold on a registered buffer
  * ends when it is settled, and each part has its own: a completion that waits
- * for room in the CQ must not keep memory that the program wants back.
+ * for room in the CQ must not keep memory that the program wants back. Nor its
+ * array of pieces, which may be far larger than all else of it: with every part
+ * accounted nobody walks that any more, as what is copied is copied before.
  */
 #include <linux/ktime.h>
 #include <linux/nospec.h>
@@ -59,8 +61,6 @@ void pinring_job_put(struct pinring_job *job)
 {
 	if (!refcount_dec_and_test(&job->refs))
 		return;
-	if (job->pieces != &job->piece)
-		kfree(job->pieces);
 	pinring_ring_put(job->ring);
 	kmem_cache_free(pinring_job_cache, job);
 }
@@ -75,6 +75,16 @@ u64 pinring_job_due(const struct pinring_job *job)
 	if (!job->patience)
 		return job->deadline;
 	return max(job->submitted, job->ring->pdev->channel[job->dir].progress) + job->patience;
+}
+
+/* What a list was copied to. It is large, so that it goes as soon as nobody walks it. */
+static void pinring_job_drop_pieces(struct pinring_job *job)
+{
+	if (job->pieces == &job->piece)
+		return;
+	kfree(job->pieces);
+	job->pieces = &job->piece;
+	atomic_sub(job->npieces, &job->ring->pieces);
 }
 
 /* Under device->lock: fixes the outcome and posts it. */
@@ -94,6 +104,7 @@ static void pinring_job_settle(struct pinring_job *job)
 	}
 	if (job->buffer)
 		pinring_buffer_put(job->buffer);
+	pinring_job_drop_pieces(job);
 	pinring_ring_post(job);
 	if (ender) {
 		/* It has no ender of its own. */
@@ -251,8 +262,13 @@ static int pinring_check_piece(const struct pinring_iovec *piece)
 	return 0;
 }
 
+/*
+ * Under submit_mutex. The arrays are the kernel's own memory, which RLIMIT_MEMLOCK
+ * does not count, and a memory cgroup only where there is one: so the ring does.
+ */
 static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe *sqe)
 {
+	atomic_t *taken = &job->ring->pieces;
 	u64 total = 0;
 	size_t bytes;
 	u32 i;
@@ -261,12 +277,15 @@ static int pinring_take_pieces(struct pinring_job *job, const struct pinring_sqe
 
 	if (!sqe->len || sqe->len > PINRING_MAX_IOV)
 		return -EINVAL;
+	if (atomic_read(taken) + sqe->len > PINRING_MAX_RING_IOV)
+		return -EDQUOT;
 	bytes = array_size(sqe->len, sizeof(*pieces));
 	pieces = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
 	if (!pieces)
 		return -ENOMEM;
 	job->pieces = pieces;
 	job->npieces = sqe->len;
+	atomic_add(job->npieces, taken);
 	if (sqe->addr > ULONG_MAX || copy_from_user(pieces, u64_to_user_ptr(sqe->addr), bytes))
 		return -EFAULT;
 

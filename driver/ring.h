@@ -3,6 +3,7 @@
 #ifndef PINRING_RING_H
 #define PINRING_RING_H
 
+#include <linux/atomic.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -79,6 +80,7 @@ struct pinring_ring {
 	u32 cq_entries;
 	struct mutex submit_mutex;	/* SQ consumption */
 	u32 sq_head;			/* under submit_mutex */
+	atomic_t pieces;		/* of jobs' own arrays, see pinring_take_pieces() */
 
 	/* under device->lock */
 	u32 cq_tail;

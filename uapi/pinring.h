@@ -65,7 +65,9 @@
  *			that are set up afterwards
  *	ENOMEM		the kernel is out of memory
  *	EDQUOT		RLIMIT_MEMLOCK of the user, or info.max_pinned_bytes of
- *			the ring, does not allow the pin
+ *			the ring, does not allow the pin; or the ring's jobs that
+ *			are not through have 256 lists of info.max_iov pieces, or
+ *			as many pieces in more lists
  *	EMSGSIZE	longer than INFO.chunk in one packet: use
  *			PINRING_SQE_SPLIT, or a registered buffer in larger
  *			pages; more pieces than the BD budget: use

@@ -59,7 +59,8 @@ const char* text_of(errc e) noexcept {
   case errc::memlock_exceeded:
     return "the limit of locked memory (RLIMIT_MEMLOCK) does not allow it: raise it with ulimit "
            "-l, "
-           "memlock in /etc/security/limits.conf or LimitMEMLOCK= of the service";
+           "memlock in /etc/security/limits.conf or LimitMEMLOCK= of the service; or the lists of "
+           "jobs under way have too many pieces: wait for some of them";
   case errc::message_too_long:
     return "too long for one packet: split it, gather the list or use fewer and larger pieces, or "
            "a "

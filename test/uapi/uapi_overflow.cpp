@@ -5,9 +5,12 @@
 #include "catch.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
 #include <numeric>
 #include <poll.h>
+#include <stdexcept>
+#include <string>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <vector>
@@ -118,6 +121,55 @@ bool all_good(std::span<const pinring_cqe> cqes) {
   return std::ranges::all_of(cqes, [](const auto& cqe) { return outcome_of(cqe) == success; });
 }
 
+constexpr std::int64_t MiB = 1 << 20;
+
+/// Bytes that the machine could give to programs.
+std::int64_t available_bytes() {
+  std::ifstream in("/proc/meminfo");
+  for (std::string key, rest; in >> key; std::getline(in, rest))
+    if (std::int64_t kib = 0; key == "MemAvailable:" && in >> kib)
+      return kib << 10;
+  throw std::runtime_error("/proc/meminfo does not tell what is available");
+}
+
+/// Lists of as many pieces as there may be, all of the same byte.
+class longest_lists {
+public:
+  explicit longest_lists(raw_ring& ring)
+      : ring_(ring), pieces_(ring.info().max_iov, make_piece(byte_.data())) {}
+
+  /// Receives into them, numbered from 0 on. @return how many ENTER has consumed.
+  std::uint32_t receive(std::uint32_t n) {
+    std::uint32_t consumed = 0;
+    while (consumed < n) {
+      const auto batch = std::min(n - consumed, ring_.layout().sq_entries);
+      for (std::uint32_t i = 0; i < batch; ++i)
+        ring_.push(make_iovec(PINRING_OP_RECV, pieces_, consumed + i, PINRING_SQE_GATHER));
+      const auto entered = ring_.submit().submitted;
+      consumed += entered;
+      if (entered < batch)
+        break;
+    }
+    return consumed;
+  }
+
+  /// From here on they can't be right.
+  void spoil() { pieces_.back().len = 0; }
+
+private:
+  raw_ring& ring_;
+  const guarded_memory byte_{1, 0};
+  std::vector<pinring_iovec> pieces_;
+};
+
+/// The lists of one ring's jobs that are not through hold so many pieces in all, as docs/uapi.md
+/// says.
+constexpr std::uint32_t outstanding_lists = 256;
+
+std::ptrdiff_t count_of(std::span<const pinring_cqe> cqes, outcome what) {
+  return std::ranges::count_if(cqes, [&](const auto& cqe) { return outcome_of(cqe) == what; });
+}
+
 } // namespace
 
 TEST_CASE("A completion that waits for room in the CQ does not keep a buffer from its removal") {
@@ -138,6 +190,39 @@ TEST_CASE("A completion that waits for room in the CQ keeps no page of a plain j
 
   CHECK(pins_become_balanced());
   CHECK((*full).wait(2).back().user_data == 1);
+}
+
+TEST_CASE("A refused list whose completion waits for room in the CQ keeps none of its pieces") {
+  raw_ring ring("loop0", {.cq_entries = 1});
+  const auto jobs = ring.info().max_jobs;
+  longest_lists lists(ring);
+  lists.spoil();
+
+  const auto before = available_bytes();
+  REQUIRE(lists.receive(jobs) == jobs);
+  REQUIRE((ring.cq_flags() & PINRING_CQ_OVERFLOW) != 0);
+  // Of 8192 lists of 1024 pieces it would be 128 MiB; the jobs themselves are below 10.
+  CHECK(before - available_bytes() < 48 * MiB);
+  CHECK(count_of(ring.wait(jobs), outcome{EINVAL}) == jobs);
+}
+
+TEST_CASE("The lists of a ring's outstanding jobs hold so many pieces, then EDQUOT, and again when "
+          "they are through") {
+  raw_ring ring("loop0");
+  longest_lists lists(ring);
+
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(lists.receive(outstanding_lists + 3) == outstanding_lists + 3);
+    const auto refused = ring.reap();
+    CHECK(refused.size() == 3);
+    CHECK(count_of(refused, outcome{EDQUOT}) == 3);
+
+    // That they are through is enough: they need not have been reaped.
+    REQUIRE(ring.push(make_abort_all(0)).submit().submitted == 1);
+    REQUIRE(lists.receive(1) == 1);
+    REQUIRE(ring.push(make_abort_all(0)).submit().submitted == 1);
+    CHECK(count_of(ring.wait(outstanding_lists + 3), outcome{ECANCELED}) == outstanding_lists + 1);
+  }
 }
 
 TEST_CASE("Thousands of DRAINs complete once each and in order, also where the CQ has no room") {
