@@ -34,12 +34,12 @@ static bool pinring_job_abortable(const struct pinring_job *job, u64 arg)
 /* @ender: an abort; NULL: a withdrawal. */
 static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, struct pinring_job *ender)
 {
-	struct pinring_device *pdev = ring->pdev;
+	struct pinring_cursor cursor;
 	struct pinring_job *job;
 	int ret = -ENOENT;
 
-	spin_lock_irq(&pdev->lock);
-	list_for_each_entry(job, &ring->jobs, link) {
+	pinring_cursor_begin(&cursor, ring);
+	while ((job = pinring_cursor_next(&cursor))) {
 		if (job->user_data != user_data || !pinring_job_transfers(job))
 			continue;
 		if (!job->error && (ender || pinring_job_withdrawable(job, 0))) {
@@ -51,7 +51,7 @@ static int pinring_cancel_one(struct pinring_ring *ring, u64 user_data, struct p
 		}
 		ret = -EALREADY;
 	}
-	spin_unlock_irq(&pdev->lock);
+	pinring_cursor_end(&cursor);
 	return ret;
 }
 

@@ -61,6 +61,7 @@
 #include <linux/miscdevice.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/timerqueue.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -100,6 +101,8 @@ struct pinring_device {
 
 	struct delayed_work deadline_work;
 	u64 deadline_next;		/* under lock; when deadline_work runs */
+	struct timerqueue_head timers;	/* under lock: jobs with a deadline, the next one first */
+	struct list_head patient;	/* under lock: sends without one, as they were submitted */
 	struct delayed_work watch_work;
 	bool watched;			/* under lock; watch_work is on its way */
 	struct delayed_work recover_work;
@@ -136,7 +139,8 @@ void pinring_recover_exit(struct pinring_device *pdev);
 void pinring_recover(struct pinring_device *pdev);
 int pinring_device_reset(struct pinring_device *pdev);
 void pinring_recover_power(struct pinring_device *pdev, bool asleep);
-void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline);
+void pinring_deadline_add(struct pinring_job *job);
+void pinring_deadline_del(struct pinring_job *job);
 void pinring_watch_arm(struct pinring_channel *channel);
 
 /* No transfer of this ring's any more. Exact under device->lock. */

@@ -49,6 +49,8 @@ struct pinring_job *pinring_job_alloc(struct pinring_ring *ring)
 	refcount_set(&job->refs, 1);
 	INIT_LIST_HEAD(&job->link);
 	INIT_LIST_HEAD(&job->lane_link);
+	INIT_LIST_HEAD(&job->patient_link);
+	timerqueue_init(&job->timer);
 	job->ring = ring;
 	job->pieces = &job->piece;
 	job->deadline = U64_MAX;
@@ -94,6 +96,7 @@ static void pinring_job_settle(struct pinring_job *job)
 	struct pinring_job *ender = job->ender;
 
 	job->state = PINRING_JOB_SETTLED;
+	pinring_deadline_del(job);
 	if (job->opcode == PINRING_OP_SEND || job->opcode == PINRING_OP_RECV) {
 		struct pinring_stats *stats = &pdev->channel[job->dir].stats;
 
@@ -171,6 +174,7 @@ void pinring_job_fail(struct pinring_job *job, int error, u32 cqe_flags)
 	if (!job->error) {
 		job->error = error;
 		job->cqe_flags |= cqe_flags;
+		pinring_deadline_del(job);
 	}
 	list_del_init(&job->lane_link);
 
@@ -199,6 +203,66 @@ void pinring_job_stop(struct pinring_job *job, int error)
 }
 
 /**
+ * pinring_cursor_begin - look at the jobs of a ring, one by one
+ * @cursor: the caller's.
+ * @ring: the ring.
+ *
+ * Takes device->lock, in process context. A ring may have thousands of jobs, and
+ * interrupts are off meanwhile, so pinring_cursor_next() gives it back now and
+ * then. Those that are submitted since may be looked at, or not; all others that
+ * are outstanding when their turn comes are looked at, once.
+ */
+void pinring_cursor_begin(struct pinring_cursor *cursor, struct pinring_ring *ring)
+	__acquires(&ring->pdev->lock)
+{
+	cursor->ring = ring;
+	cursor->looked = 0;
+	pinring_post_lock(ring->pdev);
+	cursor->next = ring->jobs.next;
+	list_add_tail(&cursor->link, &ring->cursors);
+}
+
+/**
+ * pinring_cursor_next - the next job
+ * @cursor: from pinring_cursor_begin().
+ *
+ * The one before it may be gone meanwhile.
+ *
+ * Return: the job, with device->lock held, until the next call; NULL after the last.
+ */
+struct pinring_job *pinring_cursor_next(struct pinring_cursor *cursor)
+	__must_hold(&cursor->ring->pdev->lock)
+{
+	struct pinring_ring *ring = cursor->ring;
+	struct list_head *at;
+
+	if (cursor->looked++ == PINRING_END_BATCH) {
+		pinring_post_unlock(ring->pdev);
+		cond_resched();
+		pinring_post_lock(ring->pdev);
+		cursor->looked = 1;
+	}
+	at = cursor->next;
+	if (at == &ring->jobs)
+		return NULL;
+	cursor->next = at->next;
+	return list_entry(at, struct pinring_job, link);
+}
+
+/**
+ * pinring_cursor_end - that was all
+ * @cursor: from pinring_cursor_begin(); need not have come to the last job.
+ *
+ * Gives device->lock back.
+ */
+void pinring_cursor_end(struct pinring_cursor *cursor)
+	__releases(&cursor->ring->pdev->lock)
+{
+	list_del(&cursor->link);
+	pinring_post_unlock(cursor->ring->pdev);
+}
+
+/**
  * pinring_jobs_end - fail the jobs of a ring that match
  * @ring: the ring.
  * @match: says which; called under device->lock.
@@ -206,8 +270,7 @@ void pinring_job_stop(struct pinring_job *job, int error)
  * @error: what they end with.
  * @ender: the job that ends them, and completes after them; or NULL.
  *
- * Takes device->lock, for a bounded number of jobs at a time: a ring may have
- * thousands, and interrupts are off meanwhile.
+ * Takes device->lock, for a bounded number of jobs at a time.
  *
  * Return: how many.
  */
@@ -215,35 +278,20 @@ unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
 			      int error, struct pinring_job *ender)
 {
-	struct pinring_device *pdev = ring->pdev;
-	struct pinring_job *job, *next;
-	unsigned int ended = 0, batch;
+	struct pinring_cursor cursor;
+	struct pinring_job *job;
+	unsigned int ended = 0;
 
-	do {
-		LIST_HEAD(doomed);
-
-		batch = 0;
-		pinring_post_lock(pdev);
-		list_for_each_entry(job, &ring->jobs, link) {
-			if (job->error || !match(job, arg))
-				continue;
-			refcount_inc(&job->refs);
-			list_add_tail(&job->doomed_link, &doomed);
-			if (++batch == PINRING_END_BATCH)
-				break;
-		}
-		/* A second list, as the end of one job can take DRAINs off the first. */
-		list_for_each_entry_safe(job, next, &doomed, doomed_link) {
-			list_del(&job->doomed_link);
-			if (ender)
-				pinring_job_ends(job, ender);
-			pinring_job_fail(job, error, 0);
-			pinring_job_put(job);
-		}
-		pinring_post_unlock(pdev);
-		ended += batch;
-		cond_resched();
-	} while (batch == PINRING_END_BATCH);
+	pinring_cursor_begin(&cursor, ring);
+	while ((job = pinring_cursor_next(&cursor))) {
+		if (job->error || !match(job, arg))
+			continue;
+		if (ender)
+			pinring_job_ends(job, ender);
+		pinring_job_fail(job, error, 0);
+		ended++;
+	}
+	pinring_cursor_end(&cursor);
 	return ended;
 }
 
@@ -362,10 +410,8 @@ static int pinring_take_transfer(struct pinring_job *job, const struct pinring_s
 
 	job->deadline = pinring_deadline(sqe->deadline_ns, sqe->flags & PINRING_SQE_ABS_DEADLINE,
 					 PINRING_DEADLINE_NONE);
-	if (!sqe->deadline_ns && job->dir == PINRING_SEND) {
+	if (!sqe->deadline_ns && job->dir == PINRING_SEND)
 		job->patience = ring->pdev->info.send_deadline_ns;
-		job->submitted = ktime_get_ns();
-	}
 	return pinring_check_framing(job, channel);
 }
 
@@ -425,6 +471,8 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 	struct pinring_device *pdev = ring->pdev;
 
 	pinring_post_lock(pdev);
+	/* Under the lock, so that the device's patient jobs are in its order. */
+	job->submitted = ktime_get_ns();
 	list_add_tail(&job->link, &ring->jobs);
 	ring->outstanding++;
 	ring->unreaped++;
@@ -432,14 +480,14 @@ static void pinring_job_enlist(struct pinring_job *job, bool transfer, int error
 		error = -ENODEV;
 	if (!error && ring->closing)
 		error = -ECANCELED;
-	if (!error && transfer && ktime_get_ns() >= pinring_job_due(job))
+	if (!error && transfer && job->submitted >= pinring_job_due(job))
 		error = -ETIMEDOUT;
 	if (error) {
 		job->error = error;
 		pinring_job_settle(job);
 	} else if (transfer) {
 		list_add_tail(&job->lane_link, &pinring_job_lane(job)->jobs);
-		pinring_deadline_arm(pdev, pinring_job_due(job));
+		pinring_deadline_add(job);
 	}
 	pinring_post_unlock(pdev);
 }

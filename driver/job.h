@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/refcount.h>
+#include <linux/timerqueue.h>
 
 #include "limits.h"
 #include "part.h"
@@ -24,7 +25,6 @@ struct pinring_job {
 	struct pinring_ring *ring;
 	struct list_head link;		/* ring->jobs, then ring->overflow */
 	struct list_head lane_link;	/* lane->jobs while bytes are unprepared */
-	struct list_head doomed_link;	/* pinring_jobs_end() */
 	struct pinring_job *ender;	/* completes after this one; holds a reference */
 	u32 ending;			/* those of an ender; and one until all are found */
 
@@ -35,7 +35,7 @@ struct pinring_job {
 	u64 len;
 	u64 deadline;			/* CLOCK_MONOTONIC ns; U64_MAX: none */
 	u64 patience;			/* ns without progress of the channel; 0: deadline counts */
-	u64 submitted;			/* CLOCK_MONOTONIC ns, with patience */
+	u64 submitted;			/* CLOCK_MONOTONIC ns */
 
 	/* where the bytes are */
 	struct pinring_iovec piece;	/* the one piece of a plain job */
@@ -45,6 +45,8 @@ struct pinring_job {
 	u64 buffer_offset;
 
 	/* under device->lock */
+	struct timerqueue_node timer;	/* on device->timers: it has a deadline, and no error */
+	struct list_head patient_link;	/* on device->patient: it has patience, and no error */
 	enum pinring_job_state state;
 	u64 prepared;			/* bytes handed out as parts */
 	u32 parts_out;			/* parts that are not accounted yet */
@@ -62,6 +64,14 @@ struct pinring_job {
 	struct pinring_part part[2];
 };
 
+/* A walk along ring->jobs, which gives device->lock back now and then. */
+struct pinring_cursor {
+	struct pinring_ring *ring;
+	struct list_head link;		/* ring->cursors */
+	struct list_head *next;		/* in ring->jobs; what leaves that list moves it on */
+	unsigned int looked;		/* at jobs, since the lock was taken */
+};
+
 /* job.c */
 int pinring_job_init(void);
 void pinring_job_exit(void);
@@ -75,6 +85,9 @@ bool pinring_job_any(const struct pinring_job *job, u64 arg);
 unsigned int pinring_jobs_end(struct pinring_ring *ring,
 			      bool (*match)(const struct pinring_job *job, u64 arg), u64 arg,
 			      int error, struct pinring_job *ender);
+void pinring_cursor_begin(struct pinring_cursor *cursor, struct pinring_ring *ring);
+struct pinring_job *pinring_cursor_next(struct pinring_cursor *cursor);
+void pinring_cursor_end(struct pinring_cursor *cursor);
 void pinring_job_ends(struct pinring_job *job, struct pinring_job *ender);
 u64 pinring_job_due(const struct pinring_job *job);
 

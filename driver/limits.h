@@ -19,7 +19,7 @@
 #define PINRING_MAX_USER_TOTAL	1024U	/* of all devices, with those on their way out */
 #define PINRING_MAX_IOV		1024U
 #define PINRING_MAX_RING_IOV	(256 * PINRING_MAX_IOV)	/* of one ring's jobs: 4 MiB */
-#define PINRING_END_BATCH	128U	/* jobs ended or posted with interrupts off, at a time */
+#define PINRING_END_BATCH	128U	/* jobs looked at, ended or posted with interrupts off */
 #define PINRING_MAX_JOB_BYTES	BIT_ULL(40)
 #define PINRING_MAX_BUFFER_BYTES BIT_ULL(30)
 

@@ -373,7 +373,7 @@ static void pinring_watch_work(struct work_struct *work)
  * was told of; most jobs are done long before theirs, so what it finds then
  * is the next one to wait for. A job costs no timer of its own.
  */
-void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
+static void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
 {
 	u64 now = ktime_get_ns();
 	u64 delay;
@@ -387,51 +387,98 @@ void pinring_deadline_arm(struct pinring_device *pdev, u64 deadline)
 	mod_delayed_work(pinring_wq, &pdev->deadline_work, min_t(u64, delay, MAX_JIFFY_OFFSET));
 }
 
-static bool pinring_job_overdue(const struct pinring_job *job, u64 now)
+/* Under device->lock: a transfer from now on is looked after. */
+void pinring_deadline_add(struct pinring_job *job)
 {
-	return now >= pinring_job_due(job);
+	struct pinring_device *pdev = job->ring->pdev;
+
+	lockdep_assert_held(&pdev->lock);
+	if (job->patience) {
+		list_add_tail(&job->patient_link, &pdev->patient);
+	} else if (job->deadline < KTIME_MAX) {
+		job->timer.expires = job->deadline;
+		timerqueue_add(&pdev->timers, &job->timer);
+	} else {
+		return;
+	}
+	pinring_deadline_arm(pdev, pinring_job_due(job));
 }
 
-/* Ends expired jobs; those that the provider has ask for a recovery. */
-static void pinring_expire_ring(struct pinring_ring *ring, u64 now)
+/* Under device->lock, any context: the job ends, or has ended. */
+void pinring_deadline_del(struct pinring_job *job)
 {
-	struct pinring_device *pdev = ring->pdev;
+	struct pinring_device *pdev = job->ring->pdev;
+
+	lockdep_assert_held(&pdev->lock);
+	list_del_init(&job->patient_link);
+	if (timerqueue_node_queued(&job->timer))
+		timerqueue_del(&pdev->timers, &job->timer);
+}
+
+/*
+ * Under device->lock: the job that is due first, or NULL. All patience is the same,
+ * and measured by the one channel that sends, so who was submitted first is due
+ * first.
+ */
+static struct pinring_job *pinring_deadline_first(struct pinring_device *pdev)
+{
+	struct timerqueue_node *node = timerqueue_getnext(&pdev->timers);
+	struct pinring_job *timed, *patient;
+
+	timed = node ? container_of(node, struct pinring_job, timer) : NULL;
+	patient = list_first_entry_or_null(&pdev->patient, struct pinring_job, patient_link);
+	if (!timed || !patient)
+		return timed ? timed : patient;
+	return pinring_job_due(timed) <= pinring_job_due(patient) ? timed : patient;
+}
+
+/*
+ * Ends expired jobs; those that the provider has ask for a recovery. Looks at no
+ * others: all rings together may have millions of jobs. Returns false if there are
+ * more.
+ */
+static bool pinring_deadline_expire(struct pinring_device *pdev, u64 now)
+{
 	struct pinring_job *job;
-	u64 next = U64_MAX;
+	unsigned int ended = 0;
 
-	pinring_jobs_end(ring, pinring_job_overdue, now, -ETIMEDOUT, NULL);
-
-	spin_lock_irq(&pdev->lock);
-	list_for_each_entry(job, &ring->jobs, link)
+	lockdep_assert_held(&pdev->lock);
+	while ((job = pinring_deadline_first(pdev)) && now >= pinring_job_due(job)) {
+		if (ended++ == PINRING_END_BATCH)
+			return false;
+		/* By hand: one in quarantine has its error already, and does not end here. */
+		pinring_deadline_del(job);
 		if (!job->error)
-			next = min(next, pinring_job_due(job));
-	pinring_deadline_arm(pdev, next);
-	spin_unlock_irq(&pdev->lock);
+			pinring_job_fail(job, -ETIMEDOUT, 0);
+	}
+	if (job)
+		pinring_deadline_arm(pdev, pinring_job_due(job));
+	return true;
 }
 
 static void pinring_deadline_work(struct work_struct *work)
 {
 	struct pinring_device *pdev =
 		container_of(to_delayed_work(work), struct pinring_device, deadline_work);
-	struct pinring_ring *ring;
-	u64 now;
+	u64 now = ktime_get_ns();
 
+	pinring_post_lock(pdev);
 	/* Whoever arms from here on arms a run after this one. */
-	spin_lock_irq(&pdev->lock);
 	pdev->deadline_next = U64_MAX;
-	spin_unlock_irq(&pdev->lock);
-
-	now = ktime_get_ns();
-	mutex_lock(&pdev->claim_mutex);
-	list_for_each_entry(ring, &pdev->rings, link)
-		pinring_expire_ring(ring, now);
-	mutex_unlock(&pdev->claim_mutex);
+	while (!pinring_deadline_expire(pdev, now)) {
+		pinring_post_unlock(pdev);
+		cond_resched();
+		pinring_post_lock(pdev);
+	}
+	pinring_post_unlock(pdev);
 }
 
 void pinring_recover_init(struct pinring_device *pdev)
 {
 	mutex_init(&pdev->recover_mutex);
 	pdev->deadline_next = U64_MAX;
+	timerqueue_init_head(&pdev->timers);
+	INIT_LIST_HEAD(&pdev->patient);
 	INIT_DELAYED_WORK(&pdev->deadline_work, pinring_deadline_work);
 	INIT_DELAYED_WORK(&pdev->watch_work, pinring_watch_work);
 	INIT_DELAYED_WORK(&pdev->recover_work, pinring_recover_work);

@@ -77,7 +77,11 @@ static void pinring_cq_write(struct pinring_job *job)
 static void pinring_ring_post_one(struct pinring_job *job)
 {
 	struct pinring_ring *ring = job->ring;
+	struct pinring_cursor *cursor;
 
+	list_for_each_entry(cursor, &ring->cursors, link)
+		if (cursor->next == &job->link)
+			cursor->next = job->link.next;
 	list_del_init(&job->link);
 	ring->outstanding--;
 	if (ring->closing) {
@@ -473,6 +477,7 @@ struct pinring_ring *pinring_ring_create(struct pinring_device *pdev, struct pin
 	ring->sq_entries = setup->sq_entries;
 	ring->cq_entries = setup->cq_entries;
 	INIT_LIST_HEAD(&ring->jobs);
+	INIT_LIST_HEAD(&ring->cursors);
 	INIT_LIST_HEAD(&ring->overflow);
 	init_llist_head(&ring->reap);
 	init_llist_head(&ring->unpin);

@@ -87,6 +87,7 @@ struct pinring_ring {
 	bool closing;			/* also under end_mutex */
 	bool dead;			/* also under claim_mutex: outlived a reset of its device */
 	struct list_head jobs;		/* outstanding, in the order of submission */
+	struct list_head cursors;	/* of those who walk along jobs */
 	struct list_head overflow;	/* settled, no room in the CQ */
 	u32 drains;			/* posted since an ENTER, or by drain_work */
 	u32 outstanding;

@@ -216,6 +216,41 @@ TEST_CASE("A queued job's deadline ends it and does not disturb the ones that ar
     CHECK(outcome_of(cqe) == success);
 }
 
+TEST_CASE(
+    "Thousands of queued jobs end at their deadlines, once each, in whatever order these are") {
+  constexpr std::uint64_t jobs = 2003; // a prime, so that the steps below meet each of them
+  raw_ring ring("loop0", [] {
+    ring_options options = claiming(PINRING_DIR_RECV);
+    options.sq_entries = 4096;
+    return options;
+  }());
+  const guarded_memory memory(bytes);
+  const auto first = ring.info().recv_depth;
+  for (std::uint64_t n = 0; n < first; ++n)
+    ring.push(make_recv(memory.data(), jobs + n));
+  const auto begin = clock::now() + 300ms;
+  const auto deadline = [&](std::uint64_t n) { return begin + n * 700 % jobs * 100us; };
+  for (std::uint64_t n = 0; n < jobs; ++n) {
+    auto sqe = within(make_recv(memory.data(), n, PINRING_SQE_ABS_DEADLINE),
+                      deadline(n).time_since_epoch());
+    ring.push(sqe);
+  }
+  REQUIRE(ring.submit().submitted == first + jobs);
+
+  std::vector<int> seen(jobs + first);
+  bool early = false;
+  for (std::uint64_t n = 0; n < jobs; ++n) {
+    const auto cqe = ring.wait(1).front();
+    early |= clock::now() < deadline(cqe.user_data % jobs);
+    CHECK(outcome_of(cqe) == outcome{ETIMEDOUT});
+    ++seen.at(cqe.user_data);
+  }
+  CHECK(std::ranges::count(seen, 1) == jobs);
+  CHECK(std::ranges::count(std::span(seen).last(first), 0) == first);
+  CHECK_FALSE(early);
+  CHECK(ring.cq_ready() == 0);
+}
+
 TEST_CASE("Sends that were never handed over are handed over after the recovery, in order") {
   raw_ring ring("tiny0");
   board tiny0("tiny0");

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// What one user may take from the others: workers, and rings of a device. Root, who becomes others.
+// What one user may take from the others: workers, rings of a device, and time with interrupts off.
+// Root, who becomes others.
 #include "catch.hpp"
 
+#include <algorithm>
 #include <grp.h>
 #include <memory>
+#include <sched.h>
 #include <sys/resource.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -91,7 +95,103 @@ void check_big_loop(const char* device) {
   CHECK(same_bytes(in.data(), out.data()));
 }
 
+/// Microseconds that one in four exceeds.
+int usual(std::vector<clock::duration> times) {
+  const auto at = times.end() - static_cast<std::ptrdiff_t>(times.size() / 4) - 1;
+  std::ranges::nth_element(times, at);
+  return static_cast<int>(*at / 1us);
+}
+
+/// On one CPU, so that whoever keeps its interrupts off is seen to.
+void stay_on_first_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(0, &set);
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0)
+    throw std::runtime_error("can't stay on a CPU");
+}
+
+/// Microseconds, and not much more but now and then.
+struct cancel_times {
+  shared_flag cancel; // one that finds nothing
+  shared_flag late;   // a thread that is to wake up on the same CPU
+};
+
+/// As an ordinary user: a receive, thousands of DRAINs behind it, and CANCELs that find nothing
+/// among them, one after the other.
+int cancel_in_vain(cancel_times& of, shared_flag& started, const shared_flag& done) {
+  constexpr std::uint32_t batch = 4096;
+  constexpr std::uint64_t nobody = ~0ULL;
+  stay_on_first_cpu();
+  auto ring = raw_ring::open("loop0");
+  become(first_user);
+  if (!ring.setup(shared(PINRING_DIR_RECV, batch)).good())
+    return 1;
+  const guarded_memory in(100);
+  for (std::uint32_t n = 0; n < 2 * batch - 1; ++n) {
+    ring.push(n == 0 ? make_recv(in.data(), n) : make_drain(n));
+    if ((n + 1) % (batch / 2) == 0 && ring.submit().submitted != batch / 2)
+      return 2;
+  }
+  if (!ring.submit().result.good())
+    return 2;
+
+  std::vector<clock::duration> times;
+  for (bool all = false; !done.get(); all = !all) {
+    const auto begin = clock::now();
+    ring.push(all ? make_cancel_all(nobody) : make_cancel(nobody, nobody));
+    if (ring.submit().submitted != 1 || ring.reap().size() != 1)
+      return 3;
+    times.push_back(clock::now() - begin);
+    started.set();
+  }
+  of.cancel.set(usual(std::move(times)));
+  return 0;
+}
+
+/// Goes before all others of its CPU, but not before an interrupt that is kept waiting.
+int wake_up_often(cancel_times& of) {
+  const sched_param first{.sched_priority = 1};
+  stay_on_first_cpu();
+  if (::sched_setscheduler(0, SCHED_FIFO, &first) != 0)
+    return 1;
+  std::vector<clock::duration> times(300);
+  for (auto& late : times) {
+    const auto begin = clock::now();
+    std::this_thread::sleep_for(1ms);
+    late = clock::now() - begin - 1ms;
+  }
+  of.late.set(usual(std::move(times)));
+  return 0;
+}
+
+void measure_cancels(cancel_times& of) {
+  shared_flag started;
+  shared_flag done;
+  child canceller([&] { return cancel_in_vain(of, started, done); });
+  if (!started.await())
+    FAIL("no CANCEL; the child ended with " << canceller.wait());
+  child sleeper([&] { return wake_up_often(of); });
+  CHECK(sleeper.wait() == 0);
+  done.set();
+  CHECK(canceller.wait() == 0);
+}
+
 } // namespace
+
+TEST_CASE("A user whose CANCELs look at thousands of jobs keeps no interrupt waiting meanwhile") {
+  // A busy host makes everything late, once. If a CANCEL were one step, one interrupt in four would
+  // wait for three quarters of it or more, always.
+  bool soon = false;
+  for (int round = 0; round < 5 && !soon; ++round) {
+    cancel_times of;
+    measure_cancels(of);
+    soon = of.late.get() < of.cancel.get() / 2;
+    if (!soon)
+      WARN("late by " << of.late.get() << " us, of " << of.cancel.get());
+  }
+  CHECK(soon);
+}
 
 TEST_CASE("A user who stalls the pins of all rings that one may have stalls no other user's") {
   if (!stalling_memory::available())
