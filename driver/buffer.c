@@ -111,6 +111,7 @@ void pinring_buffer_sync(const struct pinring_mapping *map, u64 offset, u64 len,
 			s.addr += run;
 			s.len -= run;
 			offset += run;
+			cond_resched();
 		}
 	}
 }

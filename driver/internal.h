@@ -137,6 +137,7 @@ extern const struct attribute_group *pinring_attr_groups[];
 void pinring_recover_init(struct pinring_device *pdev);
 void pinring_recover_exit(struct pinring_device *pdev);
 void pinring_recover(struct pinring_device *pdev);
+void pinring_recover_last(struct pinring_device *pdev);
 int pinring_device_reset(struct pinring_device *pdev);
 void pinring_recover_power(struct pinring_device *pdev, bool asleep);
 void pinring_deadline_add(struct pinring_job *job);

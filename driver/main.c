@@ -188,7 +188,7 @@ static void pinring_device_stop(struct pinring_device *pdev)
 	up_write(&pdev->live);
 
 	pinring_recover_exit(pdev);
-	pinring_recover(pdev);
+	pinring_recover_last(pdev);
 }
 
 /*

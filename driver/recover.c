@@ -47,9 +47,6 @@ static bool pinring_recovery_needed(struct pinring_device *pdev, u64 now)
 	struct pinring_part *part;
 	unsigned int dir;
 
-	/* An engine that did not stop may do so now: over kexec it would go on. */
-	if (pdev->gone && pdev->quarantine)
-		return true;
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
 		if (pdev->channel[dir].halted)
 			return true;
@@ -160,6 +157,24 @@ static void pinring_channels_pump(struct pinring_device *pdev)
 			pinring_channel_pump(&pdev->channel[dir]);
 }
 
+static void pinring_recover_if(struct pinring_device *pdev, bool again)
+{
+	bool needed;
+	u64 now;
+
+	pinring_channels_lock(pdev);
+	now = ktime_get_ns();
+	spin_lock_irq(&pdev->lock);
+	needed = pinring_recovery_needed(pdev, now) || (again && pdev->quarantine);
+	spin_unlock_irq(&pdev->lock);
+	if (needed)
+		pinring_recover_channels(pdev, now);
+	pinring_channels_unlock(pdev);
+
+	if (needed)
+		pinring_channels_pump(pdev);
+}
+
 /**
  * pinring_recover - stop both channels and end what they had
  * @pdev: the device.
@@ -170,20 +185,16 @@ static void pinring_channels_pump(struct pinring_device *pdev)
  */
 void pinring_recover(struct pinring_device *pdev)
 {
-	bool needed;
-	u64 now;
+	pinring_recover_if(pdev, false);
+}
 
-	pinring_channels_lock(pdev);
-	now = ktime_get_ns();
-	spin_lock_irq(&pdev->lock);
-	needed = pinring_recovery_needed(pdev, now);
-	spin_unlock_irq(&pdev->lock);
-	if (needed)
-		pinring_recover_channels(pdev, now);
-	pinring_channels_unlock(pdev);
-
-	if (needed)
-		pinring_channels_pump(pdev);
+/*
+ * Unbind and shutdown, once, while the channels are there. An engine that did not
+ * stop may do so now: over kexec it would go on.
+ */
+void pinring_recover_last(struct pinring_device *pdev)
+{
+	pinring_recover_if(pdev, true);
 }
 
 /*

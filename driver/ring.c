@@ -598,6 +598,13 @@ void pinring_ring_end(struct pinring_ring *ring)
 	pinring_jobs_end(ring, pinring_job_any, 0, -ECANCELED, NULL);
 	pinring_ring_forget_overflow(ring);
 	pinring_recover(pdev);
+	pinring_ring_let_go(ring);
+
+	/* It has no transfer any more: others need not wait for its pages to be unpinned. */
+	mutex_lock(&pdev->claim_mutex);
+	pinring_unclaim(ring);
+	mutex_unlock(&pdev->claim_mutex);
+
 	pinring_ring_reap(ring);
 	/* A look-again for memlock: nothing is left to look at. */
 	for (dir = 0; dir < PINRING_DIRS; dir++)
@@ -610,8 +617,6 @@ void pinring_ring_end(struct pinring_ring *ring)
 	spin_lock_irq(&pdev->lock);
 	list_del(&ring->link);
 	spin_unlock_irq(&pdev->lock);
-	if (!ring->dead)
-		pinring_unclaim(ring);
 	mutex_unlock(&pdev->claim_mutex);
 
 	pinring_notify_end(ring);

@@ -68,6 +68,7 @@ struct pinring_ring {
 	atomic_long_t pinned;		/* pages */
 	u32 directions;
 	bool shared;
+	bool claims;			/* under claim_mutex */
 
 	/* The memory shared with user space, and the kernel's own indices. */
 	void *area;

@@ -172,14 +172,19 @@ int pinring_claim(struct pinring_ring *ring)
 		else
 			channel->claimed_by = ring;
 	}
+	ring->claims = true;
 	return 0;
 }
 
+/* Again, when a ring is closed that outlived a reset, or is reset while it closes: nothing. */
 void pinring_unclaim(struct pinring_ring *ring)
 {
 	unsigned int dir;
 
 	lockdep_assert_held(&ring->pdev->claim_mutex);
+	if (!ring->claims)
+		return;
+	ring->claims = false;
 	for (dir = 0; dir < PINRING_DIRS; dir++) {
 		struct pinring_channel *channel = &ring->pdev->channel[dir];
 

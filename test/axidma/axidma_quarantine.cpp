@@ -25,7 +25,7 @@ using namespace support;
 
 namespace {
 
-const auto needed = support::needs{{"loop0", "loop1"}}.model().root();
+const auto needed = support::needs{{"loop0", "loop1", "reset0"}}.model().root();
 
 constexpr std::size_t bytes = 3000;
 
@@ -43,8 +43,8 @@ bool reset(const char* device) {
 /// Receives, of which the first has a deadline: the engine does not stop when that has come, and
 /// all that it was given is in quarantine when this returns.
 void lose_to_engine(raw_ring& ring, std::vector<pinring_sqe> receives) {
-  board loop1("loop1");
-  loop1.hold_recv().stuck_reset().stuck_halt_recv();
+  board model(ring.info().name);
+  model.hold_recv().stuck_reset().stuck_halt_recv();
   receives.front() = within(receives.front(), 200ms);
   for (const auto& sqe : receives)
     ring.push(sqe);
@@ -172,8 +172,9 @@ TEST_CASE("Other devices go on when one is dead") {
   CHECK_NOTHROW(prove_usable("loop0"));
 }
 
+// Last, as what is in quarantine when its device leaves stays there: nobody is left to ask.
+
 TEST_CASE("A device that leaves tries once more to stop an engine that did not stop") {
-  // Last, as what is in quarantine then stays there: nobody is left to ask.
   const guarded_memory in(bytes, 0);
   {
     raw_ring ring("loop1");
@@ -184,4 +185,16 @@ TEST_CASE("A device that leaves tries once more to stop an engine that did not s
   binding device("loop1");
   device.unbind();
   CHECK(loop1.stops() > stops);
+}
+
+TEST_CASE("A ring whose device left with pages in quarantine is closed, and stops nothing") {
+  const guarded_memory in(bytes, 0);
+  raw_ring ring("reset0");
+  lose_to_engine(ring, {make_recv(in.data(), 1)});
+  const board reset0("reset0");
+  binding device("reset0");
+  device.unbind();
+  const auto stops = reset0.stops();
+  ring.close();
+  CHECK(reset0.stops() == stops);
 }

@@ -137,6 +137,20 @@ TEST_CASE("A close that waits for a buffer keeps no device from being unbound") 
   CHECK(release.reached());
 }
 
+TEST_CASE("A close that waits for a buffer keeps nobody from having the device") {
+  raw_ring ring(device);
+  const guarded_memory memory(bytes);
+  ring.register_at(0, memory.data());
+
+  std::jthread closer;
+  stalled_call release("pinring_buffer_release_work");
+  closer = std::jthread([&] { ring.close(); });
+  REQUIRE(wait_until([&] { return release.reached(); }));
+  auto other = raw_ring::open(device);
+  CHECK(wait_until([&] { return other.setup({}) == success; }));
+  CHECK(release.reached());
+}
+
 TEST_CASE("The channel works at the end of all this") {
   CHECK(pins_become_balanced());
   CHECK_NOTHROW(prove_usable(device));
